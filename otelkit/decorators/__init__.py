@@ -1,0 +1,2 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
