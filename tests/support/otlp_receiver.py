@@ -1,0 +1,320 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+An OTLP receiver for tests: real HTTP and gRPC servers on a loopback port.
+
+    with OtlpReceiver() as receiver:                 # or OtlpReceiver("grpc")
+        receiver.answers += [UNAVAILABLE, STORED_THEN_ERROR]   # for the next two requests, then OK
+        otelkit.configure(otlp_endpoint=receiver.endpoint)
+        ...
+        assert receiver.total("shop.orders") == 3
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+import grpc
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+DELTA = 1
+CUMULATIVE = 2
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one request is answered; ``code`` 0 means that no answer ever comes."""
+
+    code: int = 200
+    stored: bool = True
+    rejected: int = 0
+    retry_after_s: int | None = None
+
+
+OK = Answer()
+UNAVAILABLE = Answer(503, stored=False)
+TOO_MANY = Answer(429, stored=False)
+BAD_REQUEST = Answer(400, stored=False)
+STORED_THEN_ERROR = Answer(500)
+NEVER = Answer(0, stored=False)
+
+
+def partial(rejected: int) -> Answer:
+    """Accept the request and say that ``rejected`` points or spans of it were not."""
+    return Answer(rejected=rejected)
+
+
+_GRPC_CODES = {
+    503: grpc.StatusCode.UNAVAILABLE,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    500: grpc.StatusCode.INTERNAL,
+}
+
+
+class Request(NamedTuple):
+    """One request that came in, stored or not; header names are in lower case."""
+
+    signal: str
+    message: Any
+    headers: dict[str, str]
+    size: int
+    stored: bool
+
+
+class Series(NamedTuple):
+    """One data point with what it belongs to; ``kind`` is sum, gauge, histogram, exponential_histogram or summary."""
+
+    resource: dict[str, Any]
+    scope: str
+    name: str
+    unit: str
+    kind: str
+    temporality: int
+    monotonic: bool
+    attributes: dict[str, Any]
+    point: Any
+
+
+def _value(any_value: Any) -> Any:
+    which = any_value.WhichOneof("value")
+    if which == "array_value":
+        return [_value(item) for item in any_value.array_value.values]
+    return getattr(any_value, which) if which else None
+
+
+def attributes_of(pairs: Any) -> dict[str, Any]:
+    """Return OTLP's key-value pairs as a dictionary."""
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+class OtlpReceiver:
+    """
+    Records what is sent to it.
+
+    Args:
+        protocol: ``http`` (protobuf over HTTP) or ``grpc``.
+        port: Loopback port; 0 lets the system choose.
+
+    Attributes:
+        answers: Answers to the coming requests, used up one by one.
+        always: The answer when `answers` is empty.
+        requests: All requests, in the order they came.
+    """
+
+    def __init__(self, protocol: str = "http", port: int = 0) -> None:
+        self.answers: deque[Answer] = deque()
+        self.always = OK
+        self.requests: list[Request] = []
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._server: Any = _http_server(self, port) if protocol == "http" else _grpc_server(self, port)
+        self.port: int = self._server.port
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> OtlpReceiver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Close the port; requests that were waiting for ever end with an error."""
+        self._stopping.set()
+        self._server.stop()
+
+    # -- what came in ---------------------------------------------------------
+
+    def series(self, name: str | None = None) -> list[Series]:
+        """Return every stored data point in order of arrival, of metric ``name`` only if it is given."""
+        found = [series for message in self._stored("metrics") for series in _series(message)]
+        return found if name is None else [series for series in found if series.name == name]
+
+    def metric_names(self) -> set[str]:
+        """Return the names of all stored metrics."""
+        return {series.name for series in self.series()}
+
+    def spans(self) -> list[Any]:
+        """Return every stored span in order of arrival."""
+        return [
+            span
+            for message in self._stored("traces")
+            for resource in message.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def total(self, name: str) -> float:
+        """
+        Return what has arrived of a counter's value or a histogram's count, over all series.
+
+        Delta points are added up; of a cumulative series the last point counts.
+        """
+        last: dict[tuple, float] = {}
+        for series in self.series(name):
+            key = (tuple(sorted(series.resource.items(), key=str)), tuple(sorted(series.attributes.items())))
+            point = series.point
+            value = point.count if hasattr(point, "count") else point.as_double or point.as_int
+            last[key] = last.get(key, 0) + value if series.temporality == DELTA else value
+        return sum(last.values())
+
+    def wait_for(self, condition: Callable[[OtlpReceiver], object], timeout_s: float = 10.0) -> bool:
+        """Wait until ``condition(self)`` is true after some request; False if it is not in time."""
+        end = time.monotonic() + timeout_s
+        with self._changed:
+            while not condition(self):
+                if not self._changed.wait(max(0.0, end - time.monotonic())):
+                    return bool(condition(self))
+        return True
+
+    def _stored(self, signal: str) -> Iterator[Any]:
+        return (request.message for request in list(self.requests) if request.stored and request.signal == signal)
+
+    # -- what the servers call ------------------------------------------------
+
+    def receive(self, signal: str, message: Any, headers: dict[str, str], size: int) -> Answer:
+        """Record one request and return its answer; blocks until `stop` if there is to be none."""
+        with self._changed:
+            answer = self.answers.popleft() if self.answers else self.always
+            self.requests.append(Request(signal, message, headers, size, answer.stored))
+            self._changed.notify_all()
+        if answer.code == 0:
+            self._stopping.wait()
+        return answer
+
+
+def _series(message: Any) -> Iterator[Series]:
+    for resource_metrics in message.resource_metrics:
+        resource = attributes_of(resource_metrics.resource.attributes)
+        for scope_metrics in resource_metrics.scope_metrics:
+            for metric in scope_metrics.metrics:
+                kind = metric.WhichOneof("data")
+                data = getattr(metric, kind)
+                for point in data.data_points:
+                    yield Series(
+                        resource,
+                        scope_metrics.scope.name,
+                        metric.name,
+                        metric.unit,
+                        kind,
+                        getattr(data, "aggregation_temporality", 0),
+                        getattr(data, "is_monotonic", False),
+                        attributes_of(point.attributes),
+                        point,
+                    )
+
+
+_MESSAGES: dict[str, tuple[type, type]] = {
+    "metrics": (metrics_service_pb2.ExportMetricsServiceRequest, metrics_service_pb2.ExportMetricsServiceResponse),
+    "traces": (trace_service_pb2.ExportTraceServiceRequest, trace_service_pb2.ExportTraceServiceResponse),
+}
+
+
+def _response(signal: str, answer: Answer) -> Any:
+    response = _MESSAGES[signal][1]()
+    if answer.rejected:
+        field = "rejected_data_points" if signal == "metrics" else "rejected_spans"
+        setattr(response.partial_success, field, answer.rejected)
+        response.partial_success.error_message = "told to reject"
+    return response
+
+
+# -- HTTP ---------------------------------------------------------------------
+
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    @property
+    def port(self) -> int:
+        return self.server_address[1]
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that go away, as they do when told to wait for ever."""
+
+
+def _http_server(receiver: OtlpReceiver, port: int) -> _HttpServer:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            signal = self.path.removeprefix("/v1/")
+            if signal not in _MESSAGES:
+                self._answer(404, b"")
+                return
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            message = _MESSAGES[signal][0].FromString(_DECODERS[headers.get("content-encoding", "")](body))
+            answer = receiver.receive(signal, message, headers, len(body))
+            if answer.code == 0:
+                self.close_connection = True
+                return
+            body = _response(signal, answer).SerializeToString() if answer.code == 200 else b""
+            self._answer(answer.code, body, answer.retry_after_s)
+
+        def _answer(self, code: int, body: bytes, retry_after_s: int | None = None) -> None:
+            self.send_response(code)
+            self.send_header("Content-Type", "application/x-protobuf")
+            self.send_header("Content-Length", str(len(body)))
+            if retry_after_s is not None:
+                self.send_header("Retry-After", str(retry_after_s))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            """Keep the test's output clean."""
+
+    server = _HttpServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server
+
+
+# -- gRPC ---------------------------------------------------------------------
+
+
+class _GrpcServer:
+    def __init__(self, receiver: OtlpReceiver, port: int) -> None:
+        self._server = grpc.server(ThreadPoolExecutor(4))
+        metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_GrpcService(receiver, "metrics"), self._server)
+        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_GrpcService(receiver, "traces"), self._server)
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(0).wait()
+
+
+class _GrpcService:
+    def __init__(self, receiver: OtlpReceiver, signal: str) -> None:
+        self._receiver = receiver
+        self._signal = signal
+
+    def Export(self, request: Any, context: grpc.ServicerContext) -> Any:
+        pairs: Sequence[Any] = context.invocation_metadata() or ()
+        headers = {str(key).lower(): value for key, value in pairs}
+        answer = self._receiver.receive(self._signal, request, headers, request.ByteSize())
+        if answer.code != 200:
+            context.abort(_GRPC_CODES.get(answer.code, grpc.StatusCode.UNKNOWN), "told to fail")
+        return _response(self._signal, answer)
+
+
+def _grpc_server(receiver: OtlpReceiver, port: int) -> _GrpcServer:
+    return _GrpcServer(receiver, port)
