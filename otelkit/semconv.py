@@ -92,3 +92,159 @@ def prefixed(prefix: str, name: str) -> str:
     """Put ``prefix`` in front of ``name``: its trailing ``_`` and ``.`` stripped, a dot between."""
     stem = prefix.rstrip("_.")
     return f"{stem}.{name}" if stem else name
+
+
+# -- the machine: host --------------------------------------------------------
+# system.*, process.*, cpython.* and hw.* are the semantic conventions' of
+# schema 1.44.0, down to instrument and unit; "ours" marks the few that are not.
+
+CPU_MODE = "cpu.mode"
+CPU_LOGICAL_NUMBER = "cpu.logical_number"
+SYSTEM_DEVICE = "system.device"
+SYSTEM_MEMORY_STATE = "system.memory.state"
+SYSTEM_PAGING_STATE = "system.paging.state"
+SYSTEM_PAGING_FAULT_TYPE = "system.paging.fault.type"
+SYSTEM_FILESYSTEM_STATE = "system.filesystem.state"
+SYSTEM_FILESYSTEM_TYPE = "system.filesystem.type"
+SYSTEM_FILESYSTEM_MODE = "system.filesystem.mode"
+SYSTEM_FILESYSTEM_MOUNTPOINT = "system.filesystem.mountpoint"
+DISK_IO_DIRECTION = "disk.io.direction"
+NETWORK_IO_DIRECTION = "network.io.direction"
+NETWORK_INTERFACE_NAME = "network.interface.name"
+
+SYSTEM_CPU_TIME = Metric("system.cpu.time", Kind.COUNTER, "s", "Seconds each logical CPU spent on each mode.")
+SYSTEM_CPU_UTILIZATION = Metric(
+    "system.cpu.utilization", Kind.GAUGE, "1", "Share of the time since the last collection that a CPU spent on a mode."
+)
+SYSTEM_CPU_LOGICAL_COUNT = Metric(
+    "system.cpu.logical.count", Kind.UP_DOWN_COUNTER, "{cpu}", "Logical CPUs that the operating system manages."
+)
+SYSTEM_CPU_PHYSICAL_COUNT = Metric(
+    "system.cpu.physical.count", Kind.UP_DOWN_COUNTER, "{cpu}", "Physical processor cores of the hardware."
+)
+SYSTEM_CPU_FREQUENCY = Metric("system.cpu.frequency", Kind.GAUGE, "Hz", "Operating frequency of the logical CPU.")
+SYSTEM_MEMORY_USAGE = Metric("system.memory.usage", Kind.UP_DOWN_COUNTER, "By", "Memory in use by state.")
+SYSTEM_MEMORY_UTILIZATION = Metric("system.memory.utilization", Kind.GAUGE, "1", "Share of memory in use by state.")
+SYSTEM_MEMORY_LIMIT = Metric("system.memory.limit", Kind.UP_DOWN_COUNTER, "By", "Memory available in the system.")
+SYSTEM_MEMORY_LINUX_AVAILABLE = Metric(
+    "system.memory.linux.available",
+    Kind.UP_DOWN_COUNTER,
+    "By",
+    "Estimate of the memory available for starting new applications without swapping.",
+)
+SYSTEM_PAGING_USAGE = Metric("system.paging.usage", Kind.UP_DOWN_COUNTER, "By", "Swap or pagefile usage.")
+SYSTEM_PAGING_UTILIZATION = Metric("system.paging.utilization", Kind.GAUGE, "1", "Swap or pagefile utilization.")
+SYSTEM_DISK_IO = Metric("system.disk.io", Kind.COUNTER, "By", "Disk bytes transferred.")
+SYSTEM_DISK_OPERATIONS = Metric("system.disk.operations", Kind.COUNTER, "{operation}", "Disk operations.")
+SYSTEM_DISK_MERGED = Metric(
+    "system.disk.merged",
+    Kind.COUNTER,
+    "{operation}",
+    "Disk reads and writes merged into single physical disk operations.",
+)
+SYSTEM_DISK_IO_TIME = Metric("system.disk.io_time", Kind.COUNTER, "s", "Time the disk spent activated.")
+SYSTEM_DISK_OPERATION_TIME = Metric(
+    "system.disk.operation_time", Kind.COUNTER, "s", "Sum of the time each operation took to complete."
+)
+SYSTEM_FILESYSTEM_USAGE = Metric(
+    "system.filesystem.usage", Kind.UP_DOWN_COUNTER, "By", "A filesystem's space by state."
+)
+SYSTEM_FILESYSTEM_UTILIZATION = Metric(
+    "system.filesystem.utilization", Kind.GAUGE, "1", "Share of a filesystem's space by state."
+)
+SYSTEM_FILESYSTEM_LIMIT = Metric(
+    "system.filesystem.limit", Kind.UP_DOWN_COUNTER, "By", "Total capacity of the filesystem."
+)
+SYSTEM_NETWORK_IO = Metric("system.network.io", Kind.COUNTER, "By", "Bytes transmitted and received.")
+SYSTEM_NETWORK_PACKET_COUNT = Metric("system.network.packet.count", Kind.COUNTER, "{packet}", "Packets transferred.")
+SYSTEM_NETWORK_PACKET_DROPPED = Metric(
+    "system.network.packet.dropped", Kind.COUNTER, "{packet}", "Packets dropped although there was no error."
+)
+SYSTEM_NETWORK_ERRORS = Metric("system.network.errors", Kind.COUNTER, "{error}", "Network errors detected.")
+SYSTEM_UPTIME = Metric("system.uptime", Kind.GAUGE, "s", "Time the system has been running.")
+
+# -- the machine: this process ------------------------------------------------
+
+PROCESS_CONTEXT_SWITCH_TYPE = "process.context_switch.type"
+CPYTHON_GC_GENERATION = "cpython.gc.generation"
+
+PROCESS_CPU_TIME = Metric("process.cpu.time", Kind.COUNTER, "s", "CPU seconds of the process by CPU mode.")
+PROCESS_CPU_UTILIZATION = Metric(
+    "process.cpu.utilization",
+    Kind.GAUGE,
+    "1",
+    "CPU time since the last collection, divided by elapsed time and by the CPUs available to the process.",
+)
+PROCESS_MEMORY_USAGE = Metric("process.memory.usage", Kind.UP_DOWN_COUNTER, "By", "Physical memory in use.")
+PROCESS_MEMORY_VIRTUAL = Metric("process.memory.virtual", Kind.UP_DOWN_COUNTER, "By", "Committed virtual memory.")
+PROCESS_MEMORY_UTILIZATION = Metric(
+    "process.memory.utilization", Kind.GAUGE, "1", "Share of the physical memory that the process uses."
+)
+PROCESS_DISK_IO = Metric("process.disk.io", Kind.COUNTER, "By", "Disk bytes transferred.")
+PROCESS_THREAD_COUNT = Metric("process.thread.count", Kind.UP_DOWN_COUNTER, "{thread}", "Threads of the process.")
+PROCESS_UNIX_FILE_DESCRIPTOR_COUNT = Metric(
+    "process.unix.file_descriptor.count", Kind.UP_DOWN_COUNTER, "{file_descriptor}", "Unix file descriptors in use."
+)
+PROCESS_UPTIME = Metric("process.uptime", Kind.GAUGE, "s", "Time the process has been running.")
+PROCESS_CONTEXT_SWITCHES = Metric(
+    "process.context_switches", Kind.COUNTER, "{context_switch}", "Context switches of the process."
+)
+PROCESS_PAGING_FAULTS = Metric("process.paging.faults", Kind.COUNTER, "{fault}", "Page faults of the process.")
+
+CPYTHON_GC_COLLECTIONS = Metric(
+    "cpython.gc.collections",
+    Kind.COUNTER,
+    "{collection}",
+    "Times a generation was collected since interpreter start.",
+)
+CPYTHON_GC_COLLECTED_OBJECTS = Metric(
+    "cpython.gc.collected_objects",
+    Kind.COUNTER,
+    "{object}",
+    "Objects collected inside a generation since interpreter start.",
+)
+CPYTHON_GC_UNCOLLECTABLE_OBJECTS = Metric(
+    "cpython.gc.uncollectable_objects",
+    Kind.COUNTER,
+    "{object}",
+    "Objects found to be uncollectable inside a generation since interpreter start.",
+)
+
+# -- the machine: GPUs --------------------------------------------------------
+
+HW_ID = "hw.id"
+HW_NAME = "hw.name"
+HW_PARENT = "hw.parent"
+HW_VENDOR = "hw.vendor"
+HW_DRIVER_VERSION = "hw.driver_version"
+HW_TYPE = "hw.type"
+HW_STATE = "hw.state"
+HW_SENSOR_LOCATION = "hw.sensor_location"
+HW_GPU_TASK = "hw.gpu.task"
+HW_GPU_CLOCK = "hw.gpu.clock"
+"""Ours: graphics, sm, memory or video."""
+
+HW_GPU_UTILIZATION = Metric("hw.gpu.utilization", Kind.GAUGE, "1", "Fraction of time spent in a specific task.")
+HW_GPU_MEMORY_USAGE = Metric("hw.gpu.memory.usage", Kind.UP_DOWN_COUNTER, "By", "GPU memory used.")
+HW_GPU_MEMORY_LIMIT = Metric("hw.gpu.memory.limit", Kind.UP_DOWN_COUNTER, "By", "Size of the GPU memory.")
+HW_GPU_MEMORY_UTILIZATION = Metric("hw.gpu.memory.utilization", Kind.GAUGE, "1", "Fraction of GPU memory used.")
+HW_GPU_IO = Metric("hw.gpu.io", Kind.COUNTER, "By", "Received and transmitted bytes by the GPU.")
+HW_POWER = Metric("hw.power", Kind.GAUGE, "W", "Instantaneous power consumed by the component.")
+HW_ENERGY = Metric("hw.energy", Kind.COUNTER, "J", "Energy consumed by the component.")
+HW_TEMPERATURE = Metric("hw.temperature", Kind.GAUGE, "Cel", "Temperature in degrees Celsius.")
+HW_ERRORS = Metric("hw.errors", Kind.COUNTER, "{error}", "Errors encountered by the component.")
+HW_STATUS = Metric(
+    "hw.status",
+    Kind.UP_DOWN_COUNTER,
+    "1",
+    "Operational status: 1 (true) or 0 (false) for each of the possible states.",
+)
+
+# Ours, where no convention exists; none of these names is in schema 1.44.0.
+HW_GPU_CLOCK_FREQUENCY = Metric("hw.gpu.clock.frequency", Kind.GAUGE, "Hz", "Frequency a clock of the GPU runs at.")
+HW_GPU_PCIE_THROUGHPUT = Metric(
+    "hw.gpu.pcie.throughput", Kind.GAUGE, "By/s", "Bytes a second over PCIe, received and transmitted by the GPU."
+)
+HW_GPU_PROCESS_MEMORY_USAGE = Metric(
+    "hw.gpu.process.memory.usage", Kind.UP_DOWN_COUNTER, "By", "GPU memory that this process uses."
+)
