@@ -1,0 +1,45 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Events through a queue: publication, processing, failures, and how late each event is handled."""
+
+import asyncio
+import time
+
+import otelkit
+
+queue: asyncio.Queue[dict] = asyncio.Queue()
+
+
+@otelkit.publisher
+class Payments:
+    async def payment_completed(self, payment: int) -> None:
+        await queue.put({"payment": payment, "timestamp": time.time()})
+
+
+@otelkit.service
+class Mailer:
+    @otelkit.event_handler("payment.completed")
+    async def on_payment(self, event: dict) -> None:
+        await asyncio.sleep(0.01)
+        if event["payment"] % 5 == 0:
+            raise ConnectionError("mail server is gone")
+
+
+async def main() -> None:
+    payments, mailer = Payments(), Mailer()
+    for payment in range(1, 11):
+        await payments.payment_completed(payment)
+    handled = failed = 0
+    while not queue.empty():
+        try:
+            await mailer.on_payment(await queue.get())
+            handled += 1
+        except ConnectionError:
+            failed += 1
+    print(f"{handled} handled, {failed} failed")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    for snapshot in []:
+        pass

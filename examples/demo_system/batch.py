@@ -1,0 +1,61 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A batch over a process pool, measured by the process that submits."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
+from pathlib import Path
+
+import otelkit
+
+from .work import Indexed, index_file, ready
+
+files = otelkit.counter("index.files", labels=["status"], unit="{file}", description="Files indexed, by outcome.")
+pending = otelkit.up_down_counter("index.pending", unit="{file}", description="Files submitted and not yet done.")
+queue_time = otelkit.timer("index.queue_time", description="Time from submission until a worker takes a file up.")
+file_time = otelkit.timer("index.file_time", description="Time a worker has one file.")
+batch_size = otelkit.histogram(
+    "index.batch_size", unit="{file}", buckets=[8, 16, 32, 64, 128], description="Files in one batch."
+)
+
+
+class Indexer:
+    """Indexes batches of files on a pool of worker processes."""
+
+    def __init__(self, workers: int = 2) -> None:
+        # Spawned, not forked: the workers start while this process has threads (exporters, the HTTP server), and
+        # a lock that such a thread holds at the moment of a fork stays locked in the child for ever. They are
+        # started here and now with SIGINT ignored, which they inherit: Ctrl-C reaches the whole process group,
+        # and only this process should act on it.
+        self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            wait([self._pool.submit(ready) for _ in range(workers)])
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    @otelkit.job(name="index_files")
+    def run(self, batch: list[Path]) -> int:
+        """Index one batch; return how many of its files were no text."""
+        batch_size.observe(len(batch))
+        submitted: dict[Future[Indexed], float] = {}
+        for path in batch:
+            pending.increment()
+            submitted[self._pool.submit(index_file, path)] = time.monotonic()
+        failed = 0
+        for future in as_completed(submitted):
+            pending.decrement()
+            outcome = future.result()
+            queue_time.observe(outcome.began_s - submitted[future])
+            file_time.observe(outcome.seconds)
+            files.labels(status="failed" if outcome.error else "completed").increment()
+            failed += bool(outcome.error)
+        return failed
+
+    def close(self) -> None:
+        """Let the workers finish what they have, and wait until they are gone."""
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,190 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``otelkit demo``: a small real system, observed, live in the terminal.
+
+The system is the one in examples/demo_system. Its numbers go three ways at
+once: to `/metrics`, to OTLP-JSON files and to the screen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import math
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import otelkit
+from otelkit.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from otelkit.cli._demo_display import Display
+    from otelkit.cli._demo_header import Header
+    from otelkit.cli._demo_statistics import Statistics
+
+__all__ = ("add_arguments", "main")
+
+EXIT_TERMINATED = 128 + signal.SIGTERM
+"""What a shell reports of a program that SIGTERM ended, for whoever sent it; Ctrl-C is how one leaves a demo: 0."""
+
+EXPORT_INTERVAL_S = 5.0
+NAP_S = 0.1
+
+_EPILOG = """\
+The system: a shop behind HTTP with its customers, a batch over worker
+processes, and a model (magika) that tells what the files of this Python hold.
+
+  otelkit demo                       until Ctrl-C
+  otelkit demo --duration 15         ends by itself
+  curl http://localhost:PORT/metrics while it runs; the address is on the screen
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = _EPILOG
+    parser.add_argument("--duration", type=_duration, metavar="S", help="seconds after which it ends (default: Ctrl-C)")
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="P", help="port of /metrics on the loopback (default: a free one)"
+    )
+    parser.add_argument(
+        "--data-folder", type=Path, metavar="D", help="folder of the OTLP-JSON lines (default: a new temporary one)"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the demo; returns 0, or 143 if SIGTERM ended it."""
+    _require_extra()
+    from otelkit.cli import _demo_display, _demo_summary
+    from otelkit.cli._demo_header import Header
+    from otelkit.cli._demo_machine import Machine
+    from otelkit.cli._demo_statistics import Statistics
+    from otelkit.instruments.registry import default_registry
+
+    folder = (arguments.data_folder or Path(tempfile.mkdtemp(prefix="otelkit-demo-"))).absolute()
+    header = Header(_configure(arguments.port, folder), str(folder), arguments.duration)
+    console = _demo_display.create_console()
+    with ExitStack() as closing:
+        closing.callback(otelkit.shutdown)
+        stop = closing.enter_context(Stop.by_signal())
+        machine = closing.enter_context(contextlib.closing(Machine()))
+        statistics = closing.enter_context(contextlib.closing(Statistics(default_registry)))
+        display = _demo_display.create_display(console, header, machine)
+        elapsed_s = _watch(header, stop, display, statistics)
+        view, readings = statistics.summary(), machine.readings()
+        # Delivered before the summary is shown, which says what is in the files.
+        otelkit.shutdown()
+        _demo_summary.show(console, view, readings, header, elapsed_s)
+    return EXIT_TERMINATED if stop.signal == signal.SIGTERM else 0
+
+
+class Stop:
+    """
+    Whether the demo is to end.
+
+    Attributes:
+        signal: The signal that asked for it, or None.
+
+    A plain attribute, and no threading.Event: the handler runs in the thread
+    that waits, and Event.set() takes the lock that an interrupted Event.wait()
+    may hold.
+    """
+
+    signal: int | None = None
+
+    @staticmethod
+    @contextmanager
+    def by_signal() -> Iterator[Stop]:
+        """Let SIGINT and SIGTERM ask for the end; a second one of them ends the process as usual."""
+        stop = Stop()
+
+        def ask(number: int, _frame: FrameType | None) -> None:
+            stop.signal = number
+            signal.signal(number, previous[number])
+
+        previous: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in previous:
+            signal.signal(number, ask)
+        try:
+            yield stop
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def until(self, steps: Iterable[str]) -> Iterator[str]:
+        """Yield ``steps`` for as long as nobody asked for the end."""
+        for step in steps:
+            if self.signal is not None:
+                return
+            yield step
+
+
+def _watch(header: Header, stop: Stop, display: Display, statistics: Statistics) -> float:
+    """Run the system and show it until its time is over; return how long it ran, in seconds."""
+    system = _load_system().System()
+    try:
+        display.steps(stop.until(system.start()))
+        began = shown = time.monotonic()
+        with display:
+            while stop.signal is None and time.monotonic() - began < (header.duration_s or math.inf):
+                time.sleep(NAP_S)
+                if time.monotonic() - shown >= display.interval_s:
+                    shown = time.monotonic()
+                    display.show(statistics.view(), shown - began)
+        return time.monotonic() - began
+    finally:
+        system.close()
+
+
+def _configure(port: int, folder: Path) -> str:
+    """Set otelkit up and return the address of /metrics."""
+    otelkit.configure(
+        service_name="otelkit-demo",
+        metrics_exporters=["prometheus", "otlp_file"],
+        traces_exporters=["otlp_file"],
+        prometheus_host="localhost",
+        prometheus_port=port,
+        data_folder=str(folder),
+        export_interval_s=EXPORT_INTERVAL_S,
+    )
+    return "http://localhost:TODO/metrics"
+
+
+def _require_extra() -> None:
+    missing = [name for name in ("magika", "rich") if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            "the packages magika and rich", f"no {' and no '.join(missing)}", "otelkit demo",
+            "Install them: pip install 'otelkit[demo]'",
+        )  # fmt: skip
+
+
+def _load_system() -> Any:
+    """Return the module of the demo's system: from the wheel, or in a checkout from examples/."""
+    package = Path(otelkit.__file__).parent
+    folders = [package / "_examples", package.parent / "examples"]
+    for folder in folders:
+        if (folder / "demo_system").is_dir():
+            # Last on the path, so that it hides nobody's module; multiprocessing hands the path on to the workers.
+            sys.path.append(str(folder))
+            return importlib.import_module("demo_system.system")
+    raise ConfigurationError(
+        f"the examples in {' or '.join(map(str, folders))}", "neither", "otelkit demo", "Install otelkit again."
+    )
+
+
+def _duration(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"Expected a number of seconds above 0, got {text}")
+    return value
