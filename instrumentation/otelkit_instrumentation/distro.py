@@ -1,0 +1,80 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What ``opentelemetry-instrument`` and ``otelkit run`` find by entry point: they set otelkit up instead of the bare SDK.
+
+``opentelemetry-distro`` registers the same two entry points, and OpenTelemetry
+takes whichever it meets first. Where both are installed, set
+``OTEL_PYTHON_DISTRO=otelkit`` and ``OTEL_PYTHON_CONFIGURATOR=otelkit``;
+``otelkit run`` sets both.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from opentelemetry.instrumentation.dependencies import DependencyConflictError
+from opentelemetry.instrumentation.distro import BaseDistro
+from opentelemetry.sdk._configuration import _BaseConfigurator
+from opentelemetry.util._importlib_metadata import EntryPoint
+
+import otelkit
+
+__all__ = ("OtelkitConfigurator", "OtelkitDistro")
+
+_logger = logging.getLogger(__name__)
+
+
+class OtelkitConfigurator(_BaseConfigurator):
+    """
+    Calls `otelkit.configure` in place of the SDK's own set-up.
+
+    A mistake in the configuration is told in one line on stderr and goes no
+    further: raised, it would be logged twice with its traceback by the loader.
+
+    Attributes:
+        failed: Whether the last attempt failed.
+    """
+
+    failed = False
+
+    def _configure(self, **kwargs: Any) -> None:
+        try:
+            otelkit.configure()
+            type(self).failed = False
+        except Exception as error:
+            type(self).failed = True
+            _complain(f"not set up, the program runs without it. {_told(error)}", error)
+
+
+class OtelkitDistro(BaseDistro):
+    """Loads instrumentors one by one, so that one that fails takes none of the others with it."""
+
+    def _configure(self, **kwargs: Any) -> None:
+        # Defaults in the environment, as opentelemetry-distro sets them, would outrank otelkit.toml.
+        pass
+
+    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
+        """Activate one instrumentor; what is not installed is left to the loader, any other failure is one line."""
+        if OtelkitConfigurator.failed:
+            return
+        try:
+            super().load_instrumentor(entry_point, **kwargs)
+        except (DependencyConflictError, ModuleNotFoundError):
+            raise
+        except Exception as error:
+            _complain(f"instrumentor {entry_point.name} left out. {_told(error)}", error)
+
+
+def _told(error: Exception) -> str:
+    text = str(error) if isinstance(error, otelkit.OtelkitError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
+def _complain(text: str, error: Exception) -> None:
+    """Write one line: logging has no handler yet, and a program's own stderr is all there is."""
+    _logger.debug("%s", text, exc_info=error)
+    if sys.stderr is not None:
+        print(f"otelkit: {text}", file=sys.stderr, flush=True)

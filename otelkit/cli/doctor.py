@@ -1,0 +1,83 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``otelkit doctor``: what is configured, whether it works, and what to do where it does not.
+
+Each finding is ok, note, warning or broken; only broken ones make the exit
+code 1. Endpoints are really asked, side by side, two seconds each at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from otelkit.cli import _checks_configuration, _report
+from otelkit.cli._findings import Finding, Status, worst
+from otelkit.cli._parallel import run_all
+from otelkit.config import Settings
+
+__all__ = ("add_arguments", "main")
+
+EXIT_BROKEN = 1
+TIMEOUT_S = 4.0
+
+_EPILOG = """\
+Run it where the program runs: with the same environment, in the same folder,
+with the same Python.
+
+Exit code: 0 when nothing is broken (warnings do not count), 1 when something
+is, 2 for wrong usage.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = _EPILOG
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument("-v", "--verbose", action="store_true", help="list settings that are at their defaults, too")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Check, print, and return 1 if something is broken."""
+    settings, findings = _checks_configuration.check()
+    findings += run_all(_checks(settings), TIMEOUT_S)
+    shown = _checks_configuration.shown_settings(settings) if settings else []
+    if arguments.json:
+        _print_json(_report.as_json(findings, shown, _version()))
+    else:
+        _report.write_text(sys.stdout, findings, shown, verbose=arguments.verbose)
+    return EXIT_BROKEN if worst(findings) is Status.BROKEN else 0
+
+
+def _checks(settings: Settings | None) -> list[Callable[[], list[Finding]]]:
+    # Imported here: `otelkit doctor --help` needs none of it.
+    from otelkit.cli import _checks_endpoints, _checks_environment, _checks_instrumentors
+
+    endpoints = _checks_endpoints.checks(settings) if settings and settings.enabled else [_no_endpoints]
+    return [
+        *endpoints,
+        _checks_environment.check_providers,
+        _checks_instrumentors.check_instrumentors,
+        _checks_environment.check_fork_model,
+        _checks_environment.check_gpu,
+        _checks_environment.check_environment,
+    ]
+
+
+def _no_endpoints() -> list[Finding]:
+    text = "Not asked: the configuration is broken, or otelkit is off."
+    return [Finding("Endpoints", "endpoint", Status.NOTE, text)]
+
+
+def _print_json(report: dict) -> None:
+    import json
+
+    print(json.dumps(report, indent=2, ensure_ascii=True, default=list))
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("otelkit")
