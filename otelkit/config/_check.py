@@ -164,8 +164,8 @@ def _check_readable(path: str | None, at: str) -> None:
     try:
         with open(path, "rb"):
             pass
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(
             "a readable file", f"{path!r}: {reason}", at, "Correct the path or its rights."
         ) from None

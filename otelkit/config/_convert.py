@@ -34,12 +34,10 @@ def from_value(setting: Setting, value: object, where: str) -> Any:
     """Convert an argument or a value of the file."""
     if isinstance(value, os.PathLike) and setting.option.path:
         value = os.fspath(value)
-    if isinstance(value, str) and _text.is_list_of_names(setting.annotation):
-        value = _text.words(value)
+    if _text.is_list_of_names(setting.annotation):
+        value = _names(value)
     if setting.name == "metrics" and isinstance(value, Mapping):
-        value = {
-            key: msgspec.to_builtins(rule) if isinstance(rule, MetricRule) else rule for key, rule in value.items()
-        }
+        value = {key: _plain_rule(rule) for key, rule in value.items()}
     return _convert(setting, value, where, got=value, strict=True)
 
 
@@ -49,13 +47,20 @@ def _convert(setting: Setting, value: object, where: str, *, got: object, strict
     if isinstance(value, Mapping) and _text.is_table(setting.annotation):
         item_type = get_args(_text.plain(setting.annotation))[1]
         return {
-            _key(setting, key, where): _item(setting, item_type, item, f"{where}[{key!r}]")
+            _key(setting, key, where): _item(
+                setting, item_type, item, f"{where}[{key!r}]", got=_displayed(setting, key, item)
+            )
             for key, item in value.items()
         }
     converted = _item(setting, setting.annotation, value, where, got=got, strict=strict)
     if setting.name in ("metrics_exporters", "traces_exporters", "machine"):
         return tuple(dict.fromkeys(converted))
     return converted
+
+
+def _displayed(setting: Setting, key: object, item: object) -> object:
+    table = display(setting.name, {key: item})
+    return table[key] if isinstance(table, dict) else item
 
 
 def _number_or_text(value: str) -> float | str:
@@ -69,6 +74,13 @@ def _key(setting: Setting, key: object, where: str) -> str:
     if isinstance(key, str) and key:
         return key
     raise ConfigurationError("text as a key", repr(key), where, f"Keys of {setting.name} are text.")
+
+
+def _names(value: object) -> object:
+    """Let one word be a list, and ``none`` the empty one, as in a variable."""
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    return _text.words(value) if isinstance(value, str) else value
 
 
 def _plain_rule(rule: object) -> object:

@@ -70,6 +70,6 @@ def display(name: str, value: object) -> object:
         return dict.fromkeys(value, MASK) if isinstance(value, dict) else MASK
     if isinstance(value, str):
         return masked_url(value)
-    if setting is not None and is_table(setting.annotation) and isinstance(value, dict):
+    if setting is not None and is_table(setting.annotation) and isinstance(value, dict) and name != "metrics":
         return {key: MASK if _SECRET_KEY.search(str(key)) else item for key, item in value.items()}
     return value

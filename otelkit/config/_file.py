@@ -74,9 +74,8 @@ def _read(path: Path) -> str:
         ) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigurationError(
-            "UTF-8", f"byte {error.object[error.start]:#04x} (at line {line})", _shown(path)
-        ) from None
+        got = f"byte {error.object[error.start]:#04x} (at line {line})"
+        raise ConfigurationError("UTF-8", got, _shown(path), "Save the file as UTF-8.") from None
 
 
 def _parse(path: Path) -> dict[str, Any]:
