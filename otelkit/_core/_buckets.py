@@ -1,0 +1,118 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Explicit buckets: how a batch of observations becomes counts.
+
+A *shape* (this one or `_exponential.ExponentialBuckets`) is stateless and shared by all
+cells of a family: it makes an empty state, folds a batch of values into a new
+state, and renders a state as a point. States are tuples that nobody mutates,
+so a reader may take one without a lock.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from otelkit._core._snapshot import Attributes, Exemplar, ExponentialPoint, HistogramPoint
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Bounds that the semantic conventions advise for durations in seconds."""
+
+NUMBERS = (0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0)
+"""The specification's default bounds, for every other unit."""
+
+_SORT_FROM = 32
+"""From this many values on, sorting and bisecting the bounds is three times cheaper (20 against 64 ns a value)."""
+
+ExplicitState = tuple[int, float, float, float, list[int]]
+"""Count, sum, min, max, counts per bucket."""
+
+
+class ExplicitBuckets:
+    """Buckets between fixed, ascending, finite bounds."""
+
+    __slots__ = ("bounds", "empty")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.empty: ExplicitState = (0, 0.0, math.inf, -math.inf, [0] * (len(bounds) + 1))
+
+    def fold(self, state: ExplicitState, values: list[float]) -> ExplicitState:
+        """
+        Return ``state`` with ``values`` added.
+
+        Args:
+            values: Finite, not empty; sorted in place.
+        """
+        count, total, low, high, buckets = state
+        buckets = buckets.copy()
+        bounds = self.bounds
+        values.sort()
+        if len(values) < _SORT_FROM:
+            for value in values:
+                buckets[bisect_left(bounds, value)] += 1
+        else:
+            seen = index = 0
+            for index, bound in enumerate(bounds):
+                upto = bisect_right(values, bound, seen)
+                buckets[index] += upto - seen
+                seen = upto
+            buckets[-1] += len(values) - seen
+        # Adding 0.0 makes a plain float of an Exemplar.
+        return count + len(values), total + sum(values), min(low, values[0] + 0.0), max(high, values[-1] + 0.0), buckets
+
+    def slot(self, value: float) -> int:
+        """Return the bucket of ``value``: one exemplar is kept for each."""
+        return bisect_left(self.bounds, value)
+
+    def point(
+        self,
+        state: ExplicitState,
+        extremes: tuple[float, float],
+        attributes: Attributes,
+        start_ns: int,
+        time_ns: int,
+        exemplars: tuple[Exemplar, ...],
+    ) -> HistogramPoint:
+        """Render ``state``; the list of counts is shared, not copied."""
+        low, high = extremes
+        return HistogramPoint(
+            attributes, start_ns, time_ns, state[0], state[1], low, high, self.bounds, state[4], exemplars
+        )
+
+
+class Shape:
+    """
+    The type of a shape, for annotations; never instantiated.
+
+    A plain union would do if states were not of different types.
+    """
+
+    empty: tuple[int, float, float, float, object]
+
+    def fold(self, state: tuple, values: list[float]) -> tuple: ...
+    def slot(self, value: float) -> int: ...
+    def point(
+        self,
+        state: tuple,
+        extremes: tuple[float, float],
+        attributes: Attributes,
+        start_ns: int,
+        time_ns: int,
+        exemplars: tuple[Exemplar, ...],
+    ) -> HistogramPoint | ExponentialPoint: ...
+
+
+def finite_only(values: Sequence[object]) -> list[float]:
+    """Return the finite numbers among ``values`` as they are; anything else is left out."""
+    kept: list[float] = []
+    for value in values:
+        try:
+            number = value if isinstance(value, (int, float)) else float(value)  # type: ignore[arg-type]
+            if math.isfinite(number):
+                kept.append(number)
+        except Exception:  # noqa: S112 - whatever a foreign number type raises, the value is unusable; the caller counts
+            continue
+    return kept

@@ -1,0 +1,296 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Families: all the cells of one declaration, found by their label values.
+
+``cells`` is the fast look-up and holds text keys only. What is not found there
+goes through `Family.find`, which makes text of the values, creates the cell, or
+answers with the overflow cell when there are too many. Overflow keys are never
+remembered: that would be the explosion that the limit prevents.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from otelkit._core._buckets import Shape
+from otelkit._core._call_cell import ActiveCell, CallCell
+from otelkit._core._cell import Cell, CounterCell, GaugeCell, HistogramCell, UpDownCell
+from otelkit._core._guard import guard
+from otelkit._core._labels import Key, most_varied, text_of
+from otelkit._core._snapshot import Attributes, Metric, Point
+from otelkit._core._summary_cell import SummaryCell
+
+C = TypeVar("C", bound=Cell)
+
+Tap = Callable[[Metric, Attributes, list[float]], None]
+"""Gets raw values while they are folded; must be quick and must not raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """
+    All that makes a family; equal definitions share one.
+
+    Args:
+        kind: Which family class (see `Store`).
+        metrics: What its cells are read as: one, or a call's four.
+        labels: Names of the labels, in the order of a key.
+        constants: Labels with a fixed value, on every series.
+        bounds: Bucket bounds; None for the store's default.
+        quantiles: Of a summary.
+        window_s: Of a summary.
+    """
+
+    kind: str
+    metrics: tuple[Metric, ...]
+    labels: tuple[str, ...] = ()
+    constants: tuple[tuple[str, str], ...] = ()
+    bounds: tuple[float, ...] | None = None
+    quantiles: tuple[float, ...] = ()
+    window_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """
+    What configuration says of a family; see `Settings.metrics`.
+
+    Args:
+        shape: Buckets of its histograms.
+        limit: Label sets before the overflow series.
+        hidden: Names of metrics that are switched off.
+        dropped: Labels left out; series that then are the same become one.
+        renamed: New names of labels.
+    """
+
+    shape: Any
+    limit: int = 2_000
+    hidden: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
+    renamed: tuple[tuple[str, str], ...] = ()
+
+
+class Family(Generic[C]):
+    """
+    The cells of one declaration.
+
+    Finding a cell that exists takes no lock; creating one takes the family's.
+    """
+
+    cell_type: type[C]
+
+    def __init__(self, definition: Definition, options: Options, restore: Callable[[Definition], Any]) -> None:
+        self.definition = definition
+        self.metric = definition.metrics[-1]
+        self.name = self.metric.name
+        self.labels = definition.labels
+        self.window_s = definition.window_s
+        self.quantiles = definition.quantiles
+        self.tap: Tap | None = None
+        self._restore = restore
+        self._lock = threading.RLock()
+        self._overflow: C | None = None
+        self._inherited: object = None
+        self.cells: dict[Key, C] = {}
+        self._held: dict[Key, C] = {}
+        self.options = options
+        self.shape: Shape = options.shape
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._restore, (self.definition,)
+
+    def configure(self, options: Options) -> None:
+        """Take ``options`` over; buckets and labels of cells that hold data already stay as they are."""
+        with self._lock:
+            changed = options.shape is not self.shape or (options.dropped, options.renamed) != (
+                self.options.dropped,
+                self.options.renamed,
+            )
+            self.options = options
+            if not changed:
+                return
+            if any(cell.buffer or _folded(cell) for cell in self.cells.values()):
+                guard.warn(
+                    f"late options {self.name}",
+                    f"Configuration of {self.name!r} came after its first observation: its buckets and labels stay as "
+                    "they are. Call otelkit.configure() before recording, or set them in otelkit.toml.",
+                )
+                return
+            self.shape = options.shape
+            for cell in self.cells.values():
+                cell.attributes = self._attributes(cell.key)
+                cell.reset()
+
+    # -- finding cells ------------------------------------------------------------
+
+    def find(self, values: tuple[object, ...]) -> C:
+        """Return the cell for ``values``, one per label; the overflow cell if there are too many. Never raises."""
+        texts = tuple(map(text_of, values))
+        if self.options.dropped:
+            texts = tuple(
+                "" if label in self.options.dropped else text for label, text in zip(self.labels, texts, strict=True)
+            )
+        key: Key = texts[0] if len(texts) == 1 else texts
+        cell = self.cells.get(key)
+        return cell if cell is not None else self._create(key)
+
+    def hold(self, key: Key) -> C:
+        """Return the cell for ``key`` for somebody who keeps it: it lives on in a forked child, from zero."""
+        with self._lock:
+            cell = self.cells.get(key)
+            if cell is None:
+                cell = self._create(key)
+            self._held.setdefault(key, cell)
+            return cell
+
+    def bound(self, values: tuple[object, ...]) -> C:
+        """Find and `hold`."""
+        cell = self.find(values)
+        with self._lock:
+            self._held.setdefault(cell.key, cell)
+        return cell
+
+    def _create(self, key: Key) -> C:
+        with self._lock:
+            if self.labels and len(self.cells) >= self.options.limit:
+                return self._overflowed(key)
+            # setdefault: a signal handler may have created it inside this very lock.
+            return self.cells.setdefault(key, self._make(key, self._attributes(key)))
+
+    def _make(self, key: Key, attributes: Attributes) -> C:
+        return self.cell_type(self, key, attributes)
+
+    def _attributes(self, key: Key) -> Attributes:
+        attributes = Attributes(self.definition.constants)
+        renamed = dict(self.options.renamed)
+        for label, value in zip(self.labels, (key,) if isinstance(key, str) else key, strict=False):
+            if label not in self.options.dropped:
+                attributes[renamed.get(label, label)] = value
+        return attributes
+
+    def _overflowed(self, key: Key) -> C:
+        if self._overflow is None:
+            attributes = Attributes(self.definition.constants)
+            attributes["otel.metric.overflow"] = "true"
+            self._overflow = self._make(key, attributes)
+            label, variety, example = most_varied(self.cells, self.labels)
+            guard.warn(
+                f"overflow {self.name}",
+                f"{self.name!r} has reached its limit of {self.options.limit} label sets; further ones are recorded as "
+                f"otel.metric.overflow=true. The label that explodes is {label!r}: {variety} values, such as "
+                f"{example[:100]!r}. Drop it (metrics.{self.name!r}.drop_labels), or raise cardinality_limit.",
+            )
+        guard.tally("overflowed", (("otelkit.metric", self.name),))
+        return self._overflow
+
+    # -- reading ------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[C]:
+        """Iterate over all cells, the overflow cell last."""
+        yield from list(self.cells.values())
+        if self._overflow is not None:
+            yield self._overflow
+
+    def points(self, now_ns: int, reader: int | None) -> list[tuple[Metric, list[Any]]]:
+        """Return the points of each metric that is not switched off."""
+        points: list[Point] = []
+        for cell in self:
+            point = cell.point(now_ns)  # type: ignore[attr-defined]
+            if point is not None:
+                points.append(point)
+        return [] if self.name in self.options.hidden else [(self.metric, points)]
+
+    def explosion(self) -> tuple[str, int, str] | None:
+        """Return label, number of its values and an example, if the limit was reached."""
+        return None if self._overflow is None else most_varied(self.cells, self.labels)
+
+    def after_fork(self) -> None:
+        """
+        Start from zero in a forked child, with a fresh lock.
+
+        Only cells that somebody holds are kept, reset in place. The others are
+        dropped, yet stay referenced: freeing them would touch, and so copy,
+        every page that the child shares with its parent.
+        """
+        self._inherited = (self._inherited, self.cells, self._overflow)
+        self._lock = threading.RLock()
+        self._overflow = None
+        self.cells = dict(self._held)
+        for cell in self.cells.values():
+            cell.reset()
+
+
+def _folded(cell: Cell) -> bool:
+    return isinstance(cell, HistogramCell) and bool(cell.count)
+
+
+class CounterFamily(Family[CounterCell]):
+    """Cells of a counter."""
+
+    cell_type = CounterCell
+
+
+class UpDownFamily(Family[UpDownCell]):
+    """Cells of an up-down counter."""
+
+    cell_type = UpDownCell
+
+
+class GaugeFamily(Family[GaugeCell]):
+    """Cells of a gauge."""
+
+    cell_type = GaugeCell
+
+
+class SummaryFamily(Family[SummaryCell]):
+    """Cells of a summary."""
+
+    cell_type = SummaryCell
+
+
+class HistogramFamily(Family[HistogramCell]):
+    """Cells of a histogram or timer."""
+
+    cell_type = HistogramCell
+
+    def points(self, now_ns: int, reader: int | None) -> list[tuple[Metric, list[Any]]]:
+        points = [point for cell in self if (point := cell.point(now_ns, reader)) is not None]
+        return [] if self.name in self.options.hidden else [(self.metric, points)]
+
+
+class CallFamily(Family[CallCell]):
+    """
+    Cells of calls; its metrics are calls, active, errors and duration.
+
+    Attributes:
+        counts_active: False where all labels are known only at the end of a
+            call: an `ActiveFamily` then counts the calls under way.
+    """
+
+    cell_type = CallCell
+    counts_active = False
+
+    def points(self, now_ns: int, reader: int | None) -> list[tuple[Metric, list[Any]]]:
+        calls, active, errors, durations = [], [], [], []
+        for cell in self:
+            started, under_way, failed, spent = cell.points(now_ns, reader)
+            calls.append(started)
+            if self.counts_active:
+                active.append(under_way)
+            errors.extend(failed)
+            durations.extend(spent)
+        return [
+            (metric, points)
+            for metric, points in zip(self.definition.metrics, (calls, active, errors, durations), strict=True)
+            if metric.name not in self.options.hidden
+        ]
+
+
+class ActiveFamily(Family[ActiveCell]):
+    """Calls under way, by the labels that are known when they start."""
+
+    cell_type = ActiveCell

@@ -1,0 +1,162 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A call that needs more than a tick and a duration: a span, or labels given while it runs.
+
+Plain calls never come here; see `_recorder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Token
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from otelkit._core._call_cell import ActiveCell, CallCell
+from otelkit._core._family import ActiveFamily, CallFamily
+from otelkit._core._guard import guard
+from otelkit._core._labels import text_of
+from otelkit.decorators._failures import ErrorTypes, Judge, error_type_of, fail, is_cancellation
+from otelkit.decorators._labels import LabelScope, current_scope
+from otelkit.decorators._spans import ActiveSpan, SpanSpec
+
+
+@dataclass(frozen=True, slots=True)
+class FramePlan:
+    """
+    What the frames of one decorated function do.
+
+    Args:
+        family: Where calls are recorded; None for spans only.
+        active: Where calls under way are counted if there are late labels.
+        late: Labels that `add_label` gives.
+        order: For each label of ``family``, in its order, the place of its
+            value among the early and then the late ones.
+        span: The span to make, if any.
+        judge: Asks `record_error_if`.
+        ignored: Exceptions that are no errors.
+        after: Called when a call has succeeded.
+    """
+
+    family: CallFamily | None = None
+    active: ActiveFamily | None = None
+    late: tuple[str, ...] = ()
+    order: tuple[int, ...] = ()
+    span: SpanSpec | None = None
+    judge: Judge | None = None
+    ignored: ErrorTypes = ()
+    after: Callable[[], None] | None = None
+
+    def open(self, early: tuple[object, ...]) -> Frame:
+        """Start a call."""
+        return Frame(self, early)
+
+
+class Frame:
+    """One call under way. Its methods never raise."""
+
+    __slots__ = ("active", "cell", "done", "early", "plan", "scope", "span", "started", "token")
+
+    def __init__(self, plan: FramePlan, early: tuple[object, ...]) -> None:
+        self.plan = plan
+        self.early = early
+        self.cell: CallCell | None = None
+        self.active: ActiveCell | None = None
+        self.scope: LabelScope | None = None
+        self.token: Token[LabelScope | None] | None = None
+        self.done = False
+        self.span = ActiveSpan(plan.span) if plan.span is not None else None
+        if plan.active is not None:
+            self.active = plan.active.find(early)
+            self.scope = LabelScope(plan.late, current_scope.get())
+            next(self.active.tick)
+        elif plan.family is not None:
+            self.cell = plan.family.find(early) if plan.family.labels else plan.family.hold(())
+            self._tick(self.cell)
+        self.started = perf_counter()
+
+    @staticmethod
+    def _tick(cell: CallCell) -> None:
+        if not next(cell.tick) & 127:
+            cell.flush()
+
+    def resume(self) -> Frame:
+        """Make the call's span and labels current."""
+        if self.span is not None:
+            self.span.attach()
+        if self.scope is not None:
+            self.token = current_scope.set(self.scope)
+        return self
+
+    def pause(self) -> None:
+        """Put back what was current before; a generator's caller must not see its callee's span."""
+        token, self.token = self.token, None
+        if token is not None:
+            try:
+                current_scope.reset(token)
+            except ValueError:  # closed in another context: there is nothing to put back there
+                pass
+        if self.span is not None:
+            self.span.detach()
+
+    def succeed(self, result: object = None) -> None:
+        """Record that the call returned."""
+        seconds = perf_counter() - self.started
+        try:
+            verdict = self.plan.judge(result) if self.plan.judge is not None else None
+            cell = self._final_cell()
+            self.done = True
+            if cell is not None:
+                if verdict is None:
+                    cell.buffer.append(cell.capture(seconds) if seconds >= cell.floor else seconds)
+                else:
+                    cell.fail(verdict, seconds)
+            if self.span is not None and verdict is not None:
+                self.span.label("error.type", verdict)
+                self.span.mark_failed(verdict)
+            if self.plan.after is not None and verdict is None:
+                self.plan.after()
+        except Exception as error:
+            guard.failed("recording a call", error)
+
+    def fail(self, error: BaseException) -> None:
+        """Record that the call raised, unless it had succeeded."""
+        if self.done:
+            return
+        seconds = perf_counter() - self.started
+        self.done = True
+        try:
+            cell = self._final_cell()
+            if cell is not None:
+                fail(cell, error, seconds, self.plan.ignored)
+            if self.span is not None and not isinstance(error, self.plan.ignored):
+                self.span.label("error.type", error_type_of(error))
+                if not is_cancellation(error):
+                    self.span.fail(error)
+        except Exception as own:
+            guard.failed("recording a failure", own)
+
+    def close(self) -> None:
+        """End the span; the call is over, however it went."""
+        if self.active is not None:
+            next(self.active.ended)
+        if self.span is not None:
+            self.span.end()
+
+    def _final_cell(self) -> CallCell | None:
+        """Return the cell of the call's labels, now that all are known."""
+        if self.scope is None:
+            return self.cell
+        family = self.plan.family
+        if family is None:
+            return None
+        given = self.scope.values
+        values = (*self.early, *[given.get(label, "") for label in self.plan.late])
+        if self.span is not None:
+            for label, value in given.items():
+                self.span.label(label, text_of(value))
+        cell = family.find(tuple([values[place] for place in self.plan.order]))
+        self._tick(cell)
+        return cell

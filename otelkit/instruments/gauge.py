@@ -1,0 +1,149 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Gauges and up-down counters: values that go both ways; callback gauges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from otelkit._core._cell import GaugeCell, UpDownCell
+from otelkit._core._guard import guard
+from otelkit._core._labels import text_of
+from otelkit._core._snapshot import Attributes, NumberPoint
+from otelkit.instruments._instrument import Instrument, Kind, Metric, declared
+from otelkit.instruments.registry import Registry, default_registry
+
+__all__ = ("Gauge", "UpDownCounter", "gauge", "up_down_counter")
+
+Callback = Callable[[], float | Mapping[Any, float] | None]
+
+
+class UpDownCounter(Instrument[UpDownCell]):
+    """A sum that goes both ways, such as a queue's length; see `up_down_counter`."""
+
+    def increment(self, value: float = 1, /, **labels: object) -> None:
+        """Add ``value`` (finite). Thread-safe, never raises."""
+        cell = self._cell(labels)
+        if cell is not None:
+            cell.increment(value)
+
+    def decrement(self, value: float = 1, /, **labels: object) -> None:
+        """Subtract ``value`` (finite). Thread-safe, never raises."""
+        cell = self._cell(labels)
+        if cell is not None:
+            cell.decrement(value)
+
+
+class Gauge(Instrument[GaugeCell]):
+    """A value of the moment, such as a ratio or a temperature; see `gauge`."""
+
+    _callback: _Callback | None = None
+
+    def set(self, value: float, /, **labels: object) -> None:
+        """Set to ``value`` (finite). Thread-safe, never raises."""
+        cell = self._cell(labels)
+        if cell is not None:
+            cell.set(value)
+
+    def increment(self, value: float = 1, /, **labels: object) -> None:
+        """Add ``value`` (finite); from 0 if never set. Thread-safe, never raises."""
+        cell = self._cell(labels)
+        if cell is not None:
+            cell.increment(value)
+
+    def decrement(self, value: float = 1, /, **labels: object) -> None:
+        """Subtract ``value`` (finite); from 0 if never set. Thread-safe, never raises."""
+        cell = self._cell(labels)
+        if cell is not None:
+            cell.decrement(value)
+
+
+class _Callback:
+    """Reads a gauge's value when somebody collects."""
+
+    def __init__(self, metric: Metric, labels: tuple[str, ...], read: Callback) -> None:
+        self.metric = metric
+        self.labels = labels
+        self.read = read
+        self._series: dict[tuple[str, ...], Attributes] = {}
+
+    def __call__(self, now_ns: int) -> list[tuple[Metric, list[Any]]]:
+        try:
+            found = self.read()
+        except Exception as error:
+            guard.failed(f"callback of {self.metric.name}", error)
+            return []
+        if found is None:
+            return []
+        values = found if isinstance(found, Mapping) else {(): found}
+        points = [point for key, value in values.items() if (point := self._point(key, value, now_ns)) is not None]
+        return [(self.metric, points)]
+
+    def _point(self, key: Any, value: Any, now_ns: int) -> NumberPoint | None:
+        texts = tuple(map(text_of, key if isinstance(key, tuple) else (key,)))
+        try:
+            number = float(value)
+            finite = number - number == 0
+        except Exception:
+            number, finite = 0.0, False
+        if len(texts) != len(self.labels) or not finite:
+            guard.dropped(
+                self.metric.name, "callback value", detail=f"Expected {len(self.labels)} label(s) and a finite number."
+            )
+            return None
+        attributes = self._series.get(texts)
+        if attributes is None:
+            attributes = self._series[texts] = Attributes(zip(self.labels, texts, strict=True))
+        return NumberPoint(attributes, now_ns, now_ns, number)
+
+
+def gauge(
+    name: str,
+    *,
+    labels: Iterable[str] | None = None,
+    unit: str = "",
+    description: str = "",
+    callback: Callback | None = None,
+    registry: Registry = default_registry,
+) -> Gauge:
+    """
+    Declare a gauge, or return the one declared alike.
+
+    Args:
+        name: OpenTelemetry name.
+        labels: Label names, in order.
+        unit: UCUM; ``1`` makes Prometheus' ``_ratio``.
+        description: One sentence.
+        callback: Reads the value at each collection: a number, None for
+            nothing, or, with labels, a mapping from label value (a tuple, for
+            several labels) to number. Should be quick. Its failures are
+            counted and logged, never raised. Declaring again replaces it.
+
+    Raises:
+        DeclarationError: Malformed, or declared otherwise before.
+    """
+    made: Gauge = declared(Gauge, "gauge", Metric(name, Kind.GAUGE, unit, description), labels, registry)
+    if callback is not None:
+        if made._callback is not None:
+            registry.remove_source(made._callback)
+        made._callback = _Callback(made.metric, made._names, callback)
+        registry.add_source(made._callback)
+    return made
+
+
+def up_down_counter(
+    name: str,
+    *,
+    labels: Iterable[str] | None = None,
+    unit: str = "",
+    description: str = "",
+    registry: Registry = default_registry,
+) -> UpDownCounter:
+    """
+    Declare an up-down counter, or return the one declared alike.
+
+    Args and errors: as `otelkit.counter`.
+    """
+    metric = Metric(name, Kind.UP_DOWN_COUNTER, unit, description)
+    return declared(UpDownCounter, "up_down_counter", metric, labels, registry)
