@@ -69,6 +69,7 @@ OVERFLOWED = Metric(
 FAILURES = Metric("otelkit.failures", Kind.COUNTER, "{failure}", "Failures inside otelkit that were kept from the program.")
 EXPORTS = Metric("otelkit.exports", Kind.COUNTER, "{export}", "Exports tried, by exporter and outcome.")
 COLLECTION_DURATION = Metric("otelkit.collection.duration", Kind.HISTOGRAM, "s", "Time one collection of cells took.")
+SERIES = Metric("otelkit.series", Kind.GAUGE, "{series}", "Label sets that otelkit keeps, over all declarations.")
 EXPORTER = "otelkit.exporter"
 OUTCOME = "otelkit.outcome"
 

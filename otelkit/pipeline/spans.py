@@ -1,0 +1,107 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The parts of a TracerProvider that a second `configure` may replace.
+
+OpenTelemetry lets a program set its global provider once, and tracers keep
+their provider's sampler and processor for good. So ours are given a sampler
+and a processor that pass on to others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler, SamplingResult
+
+from otelkit._core._guard import guard
+from otelkit.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from otelkit.config import Settings
+
+_RATIO_SAMPLERS = ("traceidratio", "parentbased_traceidratio")
+
+
+def create_sampler(settings: Settings) -> Sampler:
+    """Return the sampler that the settings name, made by its ``opentelemetry_traces_sampler`` entry point."""
+    argument = settings.sampler_arg
+    if settings.sampler in _RATIO_SAMPLERS and argument is None:
+        argument = 1.0
+    (entry_point,) = entry_points(group="opentelemetry_traces_sampler", name=settings.sampler)
+    try:
+        sampler = entry_point.load()(argument)
+    except Exception as error:
+        got = f"{settings.sampler!r} that fails with {argument!r}: {error}"
+        raise ConfigurationError("a sampler", got, "sampler", "Correct sampler_arg.") from error
+    if not isinstance(sampler, Sampler):
+        raise ConfigurationError("a sampler", f"{settings.sampler!r} that makes {type(sampler).__name__}", "sampler")
+    return sampler
+
+
+class ReplaceableSampler(Sampler):
+    """Asks `sampler`, which may be set at any time."""
+
+    def __init__(self) -> None:
+        self.sampler: Sampler = DEFAULT_ON
+
+    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+        """Ask the present sampler."""
+        return self.sampler.should_sample(*args, **kwargs)
+
+    def get_description(self) -> str:
+        """Return the present sampler's."""
+        return self.sampler.get_description()
+
+
+class ReplaceableProcessors(SynchronousMultiSpanProcessor):
+    """The SDK's own sequence of processors, with the one operation that it lacks."""
+
+    def remove(self, processors: Sequence[SpanProcessor]) -> None:
+        """Take ``processors`` out; those that the application added stay."""
+        with self._lock:
+            self._span_processors = tuple(known for known in self._span_processors if known not in processors)
+
+
+class CountedSpanExporter(SpanExporter):
+    """
+    Counts exports in ``otelkit.exports`` and remembers failures, which the processor does not.
+
+    Args:
+        counts: False where the exporter counts by itself.
+
+    Attributes:
+        failures: Exports that failed so far.
+    """
+
+    def __init__(self, name: str, exporter: SpanExporter, *, counts: bool = True) -> None:
+        self.name = name
+        self.exporter = exporter
+        self._counts = counts
+        self.failures = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Pass on; an exporter that raises has failed."""
+        result = SpanExportResult.FAILURE
+        with guard.shield(f"export to {self.name}"):
+            result = self.exporter.export(spans)
+        delivered = result is SpanExportResult.SUCCESS
+        if not delivered:
+            self.failures += 1
+        if self._counts:
+            guard.exported(self.name, "success" if delivered else "failure")
+            if not delivered:
+                guard.dropped("spans", "export failed", len(spans), detail=f"The exporter is {self.name}.")
+        return result
+
+    def shutdown(self) -> None:
+        """Pass on."""
+        self.exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Pass on."""
+        return self.exporter.force_flush(timeout_millis)

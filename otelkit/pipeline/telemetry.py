@@ -1,0 +1,172 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline of this process: set up, flushed and ended as one."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.trace import TracerProvider
+
+from otelkit._core._guard import guard
+from otelkit.pipeline.deadline import Jobs
+from otelkit.pipeline.metering import Metering
+from otelkit.pipeline.tracing import Tracing
+
+if TYPE_CHECKING:
+    from otelkit.config import Settings
+    from otelkit.instruments.registry import Registry
+
+
+class Telemetry:
+    """
+    What `configure` set up; doctor reads it.
+
+    Thread-safe. None of its methods raises once it is built.
+
+    Attributes:
+        settings: What it was made from.
+        metering: Metrics, or None where they are off; `Metering.how` says how the provider was come by.
+        tracing: Traces, or None where they are off.
+    """
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self.settings = settings
+        self.metering: Metering | None = None
+        self.tracing: Tracing | None = None
+        self._ending: Jobs | None = None
+        self._ended = threading.Lock()
+        if not settings.enabled:
+            return
+        if settings.metrics_enabled:
+            self.metering = Metering(settings, registry)
+        if settings.traces_enabled:
+            try:
+                self.tracing = Tracing(settings)
+            except BaseException:
+                if self.metering:
+                    self.metering.release()
+                raise
+
+    @property
+    def meter_provider(self) -> MeterProvider | None:
+        """The MeterProvider that is used, ours or not."""
+        return self.metering.provider if self.metering else None
+
+    @property
+    def tracer_provider(self) -> TracerProvider | None:
+        """The TracerProvider that is used, ours or not."""
+        return self.tracing.provider if self.tracing else None
+
+    @property
+    def readers(self) -> tuple[MetricReader, ...]:
+        """The metric readers that are ours."""
+        return tuple(self.metering.readers) if self.metering else ()
+
+    @property
+    def span_processors(self) -> tuple[SpanProcessor, ...]:
+        """The span processors that are ours."""
+        return self.tracing.processors if self.tracing else ()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Deliver all there is; False if something did not arrive within ``timeout_s`` seconds."""
+        parts = [part for part in (self.metering, self.tracing) if part]
+        if self._ending:
+            return self.shutdown(timeout_s)
+        jobs = Jobs({name: job for part in parts for name, job in part.flush_jobs().items()}, timeout_s)
+        return not jobs.wait(timeout_s)
+
+    def shutdown(self, timeout_s: float) -> bool:
+        """
+        Deliver all there is and stop; False if something did not arrive within ``timeout_s`` seconds.
+
+        Any number of calls, from any thread: the first one starts it, each waits as long as it was told.
+        """
+        with self._ended:
+            first = self._ending is None
+            if self._ending is None:
+                parts = [part for part in (self.metering, self.tracing) if part]
+                jobs = {name: job for part in parts for name, job in part.shutdown_jobs().items()}
+                self._ending = Jobs(jobs, timeout_s)
+        undelivered = self._ending.wait(timeout_s)
+        if first:
+            self._finish(undelivered, timeout_s)
+        return not undelivered
+
+    def _finish(self, undelivered: list[str], timeout_s: float) -> None:
+        if undelivered:
+            guard.warn(
+                "shutdown", f"otelkit could not deliver everything within {timeout_s:g} s: {', '.join(undelivered)}."
+            )
+            if self.tracing:
+                self.tracing.abandon()
+        if self.metering:
+            self.metering.stop()
+
+    def release(self) -> None:
+        """Leave the providers, so that the next configuration can take them over; after `shutdown`."""
+        for part in (self.metering, self.tracing):
+            if part:
+                with guard.shield("release of the pipeline"):
+                    part.release()
+
+    def after_fork(self) -> None:
+        """Take a fresh lock; an end that was under way is the parent's."""
+        self._ended = threading.Lock()
+        self._ending = None
+
+
+_lock = threading.RLock()
+_current: Telemetry | None = None
+_exit_registered = False
+
+
+def start(settings: Settings, registry: Registry) -> Telemetry:
+    """
+    Set the pipeline up, in place of the one before.
+
+    The one before delivers what it has first, within ``shutdown_timeout_s``.
+
+    Errors: `otelkit.exceptions.ConfigurationError`, and what an exporter's constructor raises; then nothing is set up.
+    """
+    global _current, _exit_registered
+    with _lock:
+        if _current:
+            _current.shutdown(settings.shutdown_timeout_s)
+            _current.release()
+            _current = None
+        if hasattr(registry, "apply"):  # TODO: always
+            registry.apply(settings)
+        _current = Telemetry(settings, registry)
+        if not _exit_registered:
+            atexit.register(_at_exit)
+            _exit_registered = True
+        return _current
+
+
+def current() -> Telemetry | None:
+    """Return what was set up last, or None."""
+    return _current
+
+
+def _at_exit() -> None:
+    telemetry = _current
+    if telemetry:
+        telemetry.shutdown(telemetry.settings.shutdown_timeout_s)
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.RLock()
+    if _current:
+        _current.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

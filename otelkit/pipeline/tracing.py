@@ -1,0 +1,133 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Traces: the TracerProvider, built or found, and the span processors that are ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from otelkit._core._guard import guard
+from otelkit.pipeline.deadline import Job
+from otelkit.pipeline.destinations import create_span_exporter
+from otelkit.pipeline.providers import OwnTracerProvider
+from otelkit.pipeline.spans import CountedSpanExporter
+
+if TYPE_CHECKING:
+    from otelkit.config import Settings
+
+How = Literal["built", "used"]
+
+
+class _Sender(NamedTuple):
+    processor: BatchSpanProcessor
+    exporter: CountedSpanExporter
+
+
+class Tracing:
+    """
+    Spans on their way out.
+
+    Attributes:
+        provider: The TracerProvider, ours or not.
+        how: ``built``: it is ours. ``used``: it is the application's, and is used as it is; exporters are added to it
+            only if they were given to ``configure`` as an argument.
+        processors: The span processors that are ours.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._senders: list[_Sender] = []
+        self.provider: trace.TracerProvider
+        self.how: How
+        self.provider, self.how = _find_provider(settings)
+        if self.how == "built" or settings.source("traces_exporters") == "argument":
+            try:
+                for name in settings.traces_exporters:
+                    if name != "none":
+                        self._add(name, settings)
+            except BaseException:
+                self.release()
+                raise
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            trace.set_tracer_provider(self.provider)
+
+    def _add(self, name: str, settings: Settings) -> None:
+        exporter = create_span_exporter(name, settings)
+        processor = BatchSpanProcessor(
+            exporter,
+            max_queue_size=settings.span_queue_size,
+            schedule_delay_millis=settings.span_delay_s * 1e3,
+            max_export_batch_size=settings.span_batch_size,
+        )
+        self._senders.append(_Sender(processor, exporter))
+        if isinstance(self.provider, TracerProvider):
+            self.provider.add_span_processor(processor)
+
+    @property
+    def processors(self) -> tuple[BatchSpanProcessor, ...]:
+        """The span processors that are ours."""
+        return tuple(sender.processor for sender in self._senders)
+
+    def flush_jobs(self) -> dict[str, Job]:
+        """Return what to do so that all ended spans are delivered."""
+        jobs: dict[str, Job] = {
+            f"flush of spans to {sender.exporter.name}": _flush_job(sender) for sender in self._senders
+        }
+        if self.how == "used":
+            jobs["flush of the installed TracerProvider"] = self._flush_theirs
+        return jobs
+
+    def shutdown_jobs(self) -> dict[str, Job]:
+        """Return what to do at the end; a provider that is not ours is only flushed."""
+        jobs: dict[str, Job] = {
+            f"end of spans to {sender.exporter.name}": _shutdown_job(sender) for sender in self._senders
+        }
+        if self.how == "used":
+            jobs["flush of the installed TracerProvider"] = self._flush_theirs
+        return jobs
+
+    def _flush_theirs(self, timeout_s: float) -> object:
+        provider: Any = self.provider
+        flush = getattr(provider, "force_flush", None)
+        return flush(int(timeout_s * 1e3)) if flush else True
+
+    def abandon(self) -> None:
+        """End retries that are under way; what they hold is lost."""
+        for sender in self._senders:
+            with guard.shield("end of a span exporter"):
+                sender.exporter.shutdown()
+
+    def release(self) -> None:
+        """Take our processors out; shut them down before."""
+        if isinstance(self.provider, OwnTracerProvider):
+            self.provider.processors.remove(self.processors)
+
+
+def _find_provider(settings: Settings) -> tuple[trace.TracerProvider, How]:
+    installed = trace.get_tracer_provider()
+    if isinstance(installed, trace.ProxyTracerProvider):
+        return OwnTracerProvider(settings), "built"
+    if isinstance(installed, OwnTracerProvider):
+        installed.replace(settings)
+        return installed, "built"
+    return installed, "used"
+
+
+def _flush_job(sender: _Sender) -> Job:
+    def flush(_: float) -> bool:
+        before = sender.exporter.failures
+        return sender.processor.force_flush() and sender.exporter.failures == before
+
+    return flush
+
+
+def _shutdown_job(sender: _Sender) -> Job:
+    def shutdown(_: float) -> bool:
+        before = sender.exporter.failures
+        sender.processor.shutdown()
+        return sender.exporter.failures == before
+
+    return shutdown
