@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import otelkit
 from otelkit._core._snapshot import Exemplar, HistogramPoint, MetricSnapshot, NumberPoint, SummaryPoint
@@ -33,7 +33,8 @@ from otelkit.exporters._prometheus_text import (
     braced,
     escape_help,
     exemplar_text,
-    mapping_text,
+    label_map,
+    map_text,
     value_text,
 )
 
@@ -87,9 +88,8 @@ def render(
 
 def _target_info(page: list[str], target: Mapping[str, str], openmetrics: bool) -> None:
     name, metric_type = ("target", "info") if openmetrics else ("target_info", "gauge")
-    page.append(
-        f"# HELP {name} Target metadata\n# TYPE {name} {metric_type}\ntarget_info{braced(mapping_text(target))} 1\n"
-    )
+    labels = braced(map_text(label_map(target.items())))
+    page.append(f"# HELP {name} Target metadata\n# TYPE {name} {metric_type}\ntarget_info{labels} 1\n")
 
 
 def _head(page: list[str], family: Family, openmetrics: bool) -> None:
@@ -144,6 +144,8 @@ def _summaries(page: list[str], family: Family, openmetrics: bool) -> None:
 @lru_cache(maxsize=2_048)
 def _histogram_template(name: str, bounds: tuple[float, ...], with_sum: bool, with_created: bool) -> str:
     """Return the lines of one series; its arguments alternate between labels and values."""
+    if any(not low < high for low, high in pairwise((*bounds, float("inf")))):
+        raise ValueError("bounds must ascend and be finite")
     lines = [f'{name}_bucket{{%sle="{bound_text(bound)}"}} %s\n' for bound in (*bounds, float("inf"))]
     if with_sum:
         lines += [f"{name}_sum%s %s\n", f"{name}_count%s %s\n"]

@@ -16,7 +16,7 @@ from otelkit._core._guard import guard
 from otelkit._core._snapshot import ExponentialPoint, Kind, Metric, MetricSnapshot, Point
 from otelkit.exporters._classic_histogram import classic_histogram
 from otelkit.exporters._prometheus_names import metric_name, unit_name
-from otelkit.exporters._prometheus_text import Scope, labels_text, scope_text
+from otelkit.exporters._prometheus_text import Scope, labels_text, map_text, scope_labels
 
 ScopedSnapshots = tuple[Scope | None, Iterable[MetricSnapshot]]
 
@@ -36,7 +36,7 @@ _SUFFIXES = {
     HISTOGRAM: ("", "_bucket", "_sum", "_count", "_created"),
     SUMMARY: ("", "_sum", "_count", "_created"),
 }
-_RESERVED_LABELS = {COUNTER: "", GAUGE: "", HISTOGRAM: "le", SUMMARY: "quantile"}
+RESERVED_LABELS = {COUNTER: "", GAUGE: "", HISTOGRAM: "le", SUMMARY: "quantile"}
 
 TARGET_NAMES = frozenset({"target", "target_info"})
 
@@ -73,7 +73,7 @@ def families(groups: Iterable[ScopedSnapshots]) -> list[Family]:
     found: dict[str, Family] = {}
     taken: dict[str, str] = dict.fromkeys(TARGET_NAMES, "target")
     for scope, snapshots in groups:
-        labels = scope_text(scope)
+        labels = map_text(scope_labels(scope))
         for metric, points in snapshots:
             if not points:
                 continue
@@ -86,11 +86,19 @@ def families(groups: Iterable[ScopedSnapshots]) -> list[Family]:
     return [family for family in found.values() if family.series]
 
 
-def _family_of(metric: Metric, found: dict[str, Family], taken: dict[str, str]) -> Family | None:
+def family_name(metric: Metric) -> tuple[str, str]:
+    """
+    Return name, without a counter's ``_total``, and type of the family that ``metric`` belongs to.
+
+    Errors: ValueError if the name cannot be translated.
+    """
     metric_type = _TYPES[metric.kind]
     name = metric_name(metric)
-    if metric_type == COUNTER:
-        name = name.removesuffix("_total")
+    return (name.removesuffix("_total") if metric_type == COUNTER else name), metric_type
+
+
+def _family_of(metric: Metric, found: dict[str, Family], taken: dict[str, str]) -> Family | None:
+    name, metric_type = family_name(metric)
     family = found.get(name)
     if family is not None and family.type == metric_type:
         return family
@@ -104,14 +112,19 @@ def _family_of(metric: Metric, found: dict[str, Family], taken: dict[str, str]) 
     return family
 
 
-def _add(family: Family, metric: Metric, scope_labels: str, points: Iterable[Point]) -> None:
-    series, reserved = family.series, _RESERVED_LABELS[family.type]
+def _add(family: Family, metric: Metric, prefix: str, points: Iterable[Point]) -> None:
+    series, reserved = family.series, RESERVED_LABELS[family.type]
     expected = len(series)
     if metric.kind is Kind.EXPONENTIAL_HISTOGRAM:
         points = [classic_histogram(point) for point in points if isinstance(point, ExponentialPoint)]
     for point in points:
+        try:
+            labels = prefix + labels_text(point.attributes, reserved)
+        except ValueError as error:
+            leave_out(metric.name, "not encodable", str(error))
+            continue
         expected += 1
-        series.setdefault(scope_labels + labels_text(point.attributes, reserved), point)
+        series.setdefault(labels, point)
     if len(series) != expected:
         leave_out(metric.name, "duplicate series", "Several of its series have the same Prometheus labels.")
 

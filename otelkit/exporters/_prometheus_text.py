@@ -63,9 +63,9 @@ def bound_text(value: float) -> str:
     return f"{mantissa}e+{len(whole) - 1:02d}"
 
 
-def _pairs_text(pairs: Iterable[tuple[str, object]], reserved: frozenset[str]) -> str:
+def label_map(pairs: Iterable[tuple[str, object]], reserved: frozenset[str] = frozenset()) -> dict[str, str]:
     """
-    Return ``a="x",b="y",`` - with a comma after each, so that more can follow.
+    Return labels by name.
 
     Keys that become the same label have their values joined by ``;`` in the
     order of the original keys (specification, "Prometheus and OpenMetrics
@@ -77,45 +77,45 @@ def _pairs_text(pairs: Iterable[tuple[str, object]], reserved: frozenset[str]) -
         name = label_name(key)
         name = f"exported_{name}" if name in reserved else name
         labels[name] = f"{labels[name]};{value}" if name in labels else value
+    return labels
+
+
+def map_text(labels: Mapping[str, str]) -> str:
+    """Return ``a="x",b="y",`` - with a comma after each, so that more can follow."""
     return "".join(f'{name}="{escape_label(value)}",' for name, value in labels.items())
+
+
+def series_labels(attributes: Attributes, reserved: str) -> dict[str, str]:
+    """Return the labels of one series; ``reserved`` is the one that its type adds, ``le`` or ``quantile``."""
+    return label_map(attributes.items(), SCOPE_LABELS | {reserved} if reserved in attributes else SCOPE_LABELS)
 
 
 def labels_text(attributes: Attributes, reserved: str = "") -> str:
     """
-    Return the labels of one series, each followed by a comma.
-
-    Args:
-        reserved: The label that the metric's type adds, ``le`` or ``quantile``.
+    Return the text of `series_labels`.
 
     Cost: one attribute access after the first call; the text stays on ``attributes``.
     """
     if reserved in attributes:
-        return _pairs_text(attributes.items(), SCOPE_LABELS | {reserved})
+        return map_text(series_labels(attributes, reserved))
     try:
         return attributes.exposition
     except AttributeError:
-        attributes.exposition = text = _pairs_text(attributes.items(), SCOPE_LABELS)
+        attributes.exposition = text = map_text(series_labels(attributes, ""))
         return text
 
 
-def scope_text(scope: Scope | None) -> str:
-    """Return the ``otel_scope_*`` labels, each followed by a comma; nothing for ``None`` or empty parts."""
+def scope_labels(scope: Scope | None) -> dict[str, str]:
+    """Return the ``otel_scope_*`` labels; none for ``None`` or empty parts."""
     if scope is None:
-        return ""
+        return {}
     own = {
         "otel_scope_name": scope.name,
         "otel_scope_version": scope.version,
         "otel_scope_schema_url": scope.schema_url,
     }
-    pairs = [(f"otel.scope.{key}", value) for key, value in scope.attributes]
-    return "".join(f'{name}="{escape_label(value)}",' for name, value in own.items() if value) + _pairs_text(
-        pairs, SCOPE_LABELS
-    )
-
-
-def mapping_text(labels: Mapping[str, str]) -> str:
-    """Return any mapping as labels, each followed by a comma."""
-    return _pairs_text(labels.items(), frozenset())
+    more = label_map(((f"otel.scope.{key}", value) for key, value in scope.attributes), SCOPE_LABELS)
+    return {name: value for name, value in own.items() if value} | more
 
 
 def braced(labels: str) -> str:

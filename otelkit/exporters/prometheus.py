@@ -1,0 +1,148 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Metrics for a Prometheus that scrapes: ``/metrics`` in text and OpenMetrics.
+
+A program that exposes a prometheus_client registry already adds
+`OtelkitCollector` to it instead.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+from otelkit.exceptions import ConfigurationError
+from otelkit.exporters._metrics_server import Credentials, MetricsServer
+from otelkit.exporters._page_reader import PageReader, SnapshotSource
+
+if TYPE_CHECKING:
+    from otelkit.exporters.prometheus_collector import OtelkitCollector
+
+__all__ = ("OtelkitCollector", "PrometheusReader", "PrometheusSettings", "create_reader")
+
+
+class PrometheusSettings(Protocol):
+    """The settings that the reader looks at; `otelkit.config.Settings` has them."""
+
+    @property
+    def service_name(self) -> str | None: ...
+    @property
+    def prometheus_host(self) -> str: ...
+    @property
+    def prometheus_port(self) -> int: ...
+    @property
+    def prometheus_tls_certificate(self) -> str | None: ...
+    @property
+    def prometheus_tls_key(self) -> str | None: ...
+    @property
+    def prometheus_tls_client_ca(self) -> str | None: ...
+    @property
+    def prometheus_basic_auth(self) -> str | None: ...
+    @property
+    def prometheus_bearer_token(self) -> str | None: ...
+    @property
+    def prometheus_scope_labels(self) -> bool: ...
+
+
+class PrometheusReader(PageReader):
+    """
+    A reader whose server answers ``GET /metrics``.
+
+    In a forked child it closes its copy of the port and serves nothing: the
+    port is the parent's.
+
+    Attributes:
+        port: The port that was bound.
+        url: Where the page is.
+
+    Errors: ConfigurationError if address or TLS files cannot be used.
+    """
+
+    def __init__(self, settings: PrometheusSettings, source: SnapshotSource) -> None:
+        resource = {"service.name": settings.service_name} if settings.service_name else {}
+        super().__init__(source, resource, scope_labels=settings.prometheus_scope_labels)
+        credentials = Credentials(settings.prometheus_basic_auth or None, settings.prometheus_bearer_token or None)
+        tls = _tls_context(settings)
+        host, port = settings.prometheus_host, settings.prometheus_port
+        try:
+            self._server = MetricsServer(
+                host, port, lambda openmetrics: self.page(openmetrics=openmetrics), credentials=credentials, tls=tls
+            )
+        except (OSError, OverflowError) as error:
+            raise ConfigurationError(
+                "an address that is free to listen on",
+                f"{host}:{port} ({error})",
+                f"{_where(settings, 'prometheus_host')}, {_where(settings, 'prometheus_port')}",
+                "Stop what listens there, or set prometheus_port to another port, or to 0 for any free one.",
+            ) from error
+        self.port = self._server.port
+        self.url = self._server.url
+        _close_in_children(self)
+        self._server.start()
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Stop serving and free the port; again is harmless."""
+        self._server.close()
+
+    def _after_fork_in_child(self) -> None:
+        self._restart_after_fork()
+        self._server.close()
+
+
+def create_reader(settings: PrometheusSettings, registry: SnapshotSource) -> PrometheusReader:
+    """
+    Start to serve ``/metrics`` and return the reader to give to a MeterProvider.
+
+    Errors: ConfigurationError if address or TLS files cannot be used.
+    """
+    return PrometheusReader(settings, registry)
+
+
+def _close_in_children(reader: PrometheusReader) -> None:
+    reference = weakref.ref(reader)
+
+    def close() -> None:
+        alive = reference()
+        if alive is not None:
+            alive._after_fork_in_child()
+
+    os.register_at_fork(after_in_child=close)
+
+
+def _tls_context(settings: PrometheusSettings) -> ssl.SSLContext | None:
+    certificate = settings.prometheus_tls_certificate
+    if not certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    name = "prometheus_tls_certificate"
+    try:
+        context.load_cert_chain(certificate, settings.prometheus_tls_key or None)
+        if settings.prometheus_tls_client_ca:
+            name = "prometheus_tls_client_ca"
+            context.load_verify_locations(settings.prometheus_tls_client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "readable PEM files that belong together",
+            f"{getattr(settings, name)} ({error})",
+            _where(settings, name),
+            f"Check {name} and the key that goes with it.",
+        ) from error
+    return context
+
+
+def _where(settings: PrometheusSettings, name: str) -> str:
+    source = getattr(settings, "source", None)
+    return f"{name} ({source(name)})" if source is not None else name
+
+
+def __getattr__(name: str) -> Any:
+    if name == "OtelkitCollector":  # here alone prometheus_client is needed, and it takes long to import
+        from otelkit.exporters.prometheus_collector import OtelkitCollector
+
+        return OtelkitCollector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,178 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Metrics for a Pushgateway: jobs that end before a scrape finds them.
+
+Exemplars and ``_created`` do not travel this way: the Pushgateway reads text
+0.0.4 only.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+import urllib.error
+import urllib.request
+import uuid
+import weakref
+from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from otelkit._core._guard import guard
+from otelkit.exceptions import ConfigurationError
+from otelkit.exporters._exposition import TEXT_CONTENT_TYPE
+from otelkit.exporters._page_reader import PageReader, SnapshotSource
+
+__all__ = ("PushgatewayReader", "PushgatewaySettings", "create_reader", "grouping_path")
+
+REQUEST_TIMEOUT_S = 10.0
+EXPORTER = "pushgateway"
+
+
+class PushgatewaySettings(Protocol):
+    """The settings that the reader looks at; `otelkit.config.Settings` has them."""
+
+    @property
+    def service_name(self) -> str | None: ...
+    @property
+    def pushgateway_url(self) -> str: ...
+    @property
+    def pushgateway_job(self) -> str | None: ...
+    @property
+    def export_interval_s(self) -> float: ...
+    @property
+    def prometheus_scope_labels(self) -> bool: ...
+
+
+def grouping_path(labels: dict[str, str]) -> str:
+    """
+    Return ``/metrics/job/<job>/...`` for a grouping key; ``job`` must come first.
+
+    A value with a slash, or an empty one, travels in URL-safe base64 (Pushgateway
+    README, "URL").
+    """
+    parts = []
+    for name, value in labels.items():
+        if not value:
+            parts.append(f"/{name}@base64/=")
+        elif "/" in value:
+            parts.append(f"/{name}@base64/{base64.urlsafe_b64encode(value.encode()).decode()}")
+        else:
+            parts.append(f"/{name}/{quote(value, safe='')}")
+    return f"/metrics{''.join(parts)}"
+
+
+class PushgatewayReader(PageReader):
+    """
+    A reader that puts the page to a Pushgateway, periodically and at shutdown.
+
+    The group is the job and one instance for each process, so that workers do
+    not overwrite one another; a forked child pushes as an instance of its own.
+    A group stays on the gateway when its process is gone: deleting it is the
+    operator's decision, since the last state of a finished job is the point.
+
+    Errors: ConfigurationError if the URL cannot be used. A push that fails is
+        counted and logged, never raised.
+    """
+
+    def __init__(self, settings: PushgatewaySettings, source: SnapshotSource) -> None:
+        resource = {"service.name": settings.service_name} if settings.service_name else {}
+        super().__init__(source, resource, scope_labels=settings.prometheus_scope_labels)
+        self._url, self._authorization = _endpoint(settings)
+        self._job = settings.pushgateway_job or settings.service_name or "otelkit"
+        self._interval_s = settings.export_interval_s
+        self._instance: str | None = None
+        self._pushing = threading.Lock()
+        self._stop = threading.Event()
+        _restart_in_children(self)
+        self._start()
+
+    def push(self, timeout_s: float = REQUEST_TIMEOUT_S) -> bool:
+        """Push now; return whether the gateway took it. Never raises."""
+        with self._pushing, guard.shield(EXPORTER):
+            try:
+                page = self.page(openmetrics=False)
+                self._put(page, timeout_s)
+            except Exception:
+                guard.exported(EXPORTER, "failure")
+                raise
+            guard.exported(EXPORTER, "success")
+            return True
+        return False
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Push now."""
+        return self.push(min(timeout_millis / 1_000, REQUEST_TIMEOUT_S))
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Push a last time and end; again is harmless."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self.push(min(timeout_millis / 1_000, REQUEST_TIMEOUT_S))
+
+    def _put(self, page: bytes, timeout_s: float) -> None:
+        if self._instance is None:
+            self._instance = self._target.get("service.instance.id") or str(uuid.uuid4())
+        url = self._url + grouping_path({"job": self._job, "instance": self._instance})
+        headers = {"Content-Type": TEXT_CONTENT_TYPE, "User-Agent": "otelkit"} | self._authorization
+        request = urllib.request.Request(url, page, headers, method="PUT")  # noqa: S310 - checked in _endpoint
+        try:
+            urllib.request.urlopen(request, timeout=timeout_s).close()  # noqa: S310
+        except urllib.error.HTTPError as error:
+            with error:
+                detail = error.read(200).decode("utf-8", "replace").strip()
+            raise RuntimeError(f"{self._url} answered {error.code} {error.reason}: {detail}") from None
+
+    def _start(self) -> None:
+        threading.Thread(target=self._run, args=(self._stop,), name="otelkit-pushgateway", daemon=True).start()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._interval_s):
+            with guard.shield(EXPORTER):
+                self.push()
+
+    def _after_fork_in_child(self) -> None:
+        self._restart_after_fork()
+        self._pushing = threading.Lock()
+        self._instance = None
+        if not self._stop.is_set():
+            self._stop = threading.Event()
+            self._start()
+
+
+def create_reader(settings: PushgatewaySettings, registry: SnapshotSource) -> PushgatewayReader:
+    """
+    Start to push and return the reader to give to a MeterProvider.
+
+    Errors: ConfigurationError if the URL cannot be used.
+    """
+    return PushgatewayReader(settings, registry)
+
+
+def _restart_in_children(reader: PushgatewayReader) -> None:
+    reference = weakref.ref(reader)
+
+    def restart() -> None:
+        alive = reference()
+        if alive is not None:
+            alive._after_fork_in_child()
+
+    os.register_at_fork(after_in_child=restart)
+
+
+def _endpoint(settings: PushgatewaySettings) -> tuple[str, dict[str, str]]:
+    """Return the base URL without user info, and the header that the user info stands for."""
+    source = getattr(settings, "source", None)
+    where = f"pushgateway_url ({source('pushgateway_url')})" if source is not None else "pushgateway_url"
+    parts = urlsplit(settings.pushgateway_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            "an http or https URL", settings.pushgateway_url, where, "Write it like http://localhost:9091."
+        )
+    base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    if parts.username is None:
+        return base, {}
+    secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return base, {"Authorization": f"Basic {base64.b64encode(secret).decode()}"}
