@@ -30,21 +30,35 @@ def find(file: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Con
         return _named(Path(file), "argument file")
     if named := environ.get(OTELKIT_CONFIG_FILE, "").strip():
         return _named(Path(named), OTELKIT_CONFIG_FILE)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (own := folder / OWN_NAME).is_file():
+    for folder in _here_and_upwards():
+        own, project = folder / OWN_NAME, folder / PROJECT_NAME
+        if os.path.isfile(own):  # not Path.is_file, which raises in a folder that may not be entered
             return _opened(own, _parse(own))
-        # Someone else's file: one that does not mention otelkit is neither parsed nor complained about.
-        project = folder / PROJECT_NAME
-        if project.is_file() and "otelkit" in _read(project):
+        if _mentions_otelkit(project):
             table = _own_table(_parse(project))
             if table is not None:
                 return _opened(project, table)
     return None
 
 
+def _here_and_upwards() -> list[Path]:
+    try:
+        here = Path.cwd()
+    except OSError:  # the current directory was removed
+        return []
+    return [here, *here.parents]
+
+
+def _mentions_otelkit(project: Path) -> bool:
+    """Say whether to parse somebody else's file: about one that is none of ours nobody is to hear complaints."""
+    try:
+        return b"otelkit" in project.read_bytes()
+    except OSError:
+        return False
+
+
 def _named(path: Path, where: str) -> ConfigurationFile:
-    if not path.exists():
+    if not os.path.exists(path):
         raise ConfigurationError("a file", f"{str(path)!r}, which does not exist", where, "Create it, or name another.")
     values = _parse(path)
     if path.name == PROJECT_NAME:
@@ -91,6 +105,5 @@ def _parse(path: Path) -> dict[str, Any]:
 
 def _shown(path: Path) -> str:
     """Return the path as short as it stays clear: relative below the current directory."""
-    absolute = path.absolute()
-    here = Path.cwd()
-    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
+    here = _here_and_upwards()
+    return str(path.relative_to(here[0])) if here and path.is_relative_to(here[0]) else str(path)

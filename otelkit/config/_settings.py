@@ -222,6 +222,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "Which traces are kept: always_on, always_off, traceidratio, their parentbased_ forms, or the name of an "
             "installed opentelemetry_traces_sampler entry point.",
             otel="OTEL_TRACES_SAMPLER",
+            read=str.lower,
         ),
     ] = "parentbased_always_on"
     sampler_arg: Annotated[

@@ -63,6 +63,22 @@ def test_named_files(project: Path) -> None:
     assert load(None, {"OTELKIT_CONFIG_FILE": "/dev/null"}).service_name is None
 
 
+def test_a_removed_directory(project: Path) -> None:
+    """A program may run in a directory that is gone."""
+    named = write(project / "otelkit.toml", "service_name = 'shop'\n")
+    (project / "deep" / "deeper").rmdir()
+    assert load(None, {}).service_name is None
+    assert load(named, {}).source("service_name") == f"{named}: service_name"
+
+
+def test_a_folder_in_the_files_place(project: Path) -> None:
+    """Only files count."""
+    (project / "deep" / "otelkit.toml").mkdir()
+    (project / "deep" / "pyproject.toml").mkdir()
+    write(project / "otelkit.toml", "service_name = 'shop'\n")
+    assert load(None, {}).service_name == "shop"
+
+
 def test_relative_paths_start_from_the_file(project: Path) -> None:
     """A file's relative paths do not depend on where the program was started."""
     write(project / "otelkit.toml", "data_folder = 'data'\n")

@@ -225,14 +225,22 @@ def test_otlp_timeout_in_both_units(text: str, seconds: float) -> None:
     assert load(NOWHERE, {"OTEL_EXPORTER_OTLP_TIMEOUT": text}).otlp_timeout_s == seconds
 
 
+def test_specification_truth_warns(caplog: pytest.LogCaptureFixture) -> None:
+    """What is neither true nor false is false, and said so, as the specification wants."""
+    load(NOWHERE, {"OTEL_EXPORTER_OTLP_INSECURE": "probably"})
+    assert "'probably': taken as false" in caplog.text
+
+
 def test_otel_names_in_any_case() -> None:
     """Enumerations of the specification are read without regard to case."""
     environ = {
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "DELTA",
         "OTEL_METRICS_EXEMPLAR_FILTER": "Always_On",
+        "OTEL_TRACES_SAMPLER": "Always_Off",
     }
     settings = load(NOWHERE, environ)
     assert (settings.metrics_temporality, settings.exemplars) == ("delta", "always_on")
+    assert settings.sampler == "always_off"
 
 
 def test_resource_attributes_are_percent_decoded_and_merged() -> None:
