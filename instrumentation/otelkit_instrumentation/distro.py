@@ -21,6 +21,7 @@ from opentelemetry.sdk._configuration import _BaseConfigurator
 from opentelemetry.util._importlib_metadata import EntryPoint
 
 import otelkit
+from otelkit.exceptions import OtelkitError
 
 __all__ = ("OtelkitConfigurator", "OtelkitDistro")
 
@@ -69,7 +70,7 @@ class OtelkitDistro(BaseDistro):
 
 
 def _told(error: Exception) -> str:
-    text = str(error) if isinstance(error, otelkit.OtelkitError) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, OtelkitError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())
 
 
