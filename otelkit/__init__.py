@@ -22,7 +22,7 @@ from otelkit.decorators.event import event_handler, publisher
 from otelkit.decorators.job import job
 from otelkit.decorators.metered import metered, observed, traced
 from otelkit.decorators.service import action, service
-from otelkit.instruments.by_name import increment, observe, set, timer  # noqa: A004
+from otelkit.instruments.by_name import increment, observe, set, timer
 from otelkit.instruments.counter import counter
 from otelkit.instruments.gauge import gauge, up_down_counter
 from otelkit.instruments.histogram import histogram, summary

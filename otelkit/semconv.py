@@ -49,7 +49,7 @@ EVENT_LATENCY = Metric("event.latency", Kind.HISTOGRAM, "s", "Time from an event
 
 EVENT_PUBLISHED = Metric("event.published", Kind.COUNTER, "{event}", "Events whose publication was started.")
 EVENT_PUBLISHING = Metric("event.publishing", Kind.UP_DOWN_COUNTER, "{event}", "Events being published.")
-EVENT_PUBLISH_FAILURES = Metric("event.publish_failures", Kind.COUNTER, "{event}", "Events that could not be published.")
+EVENT_PUBLISH_FAILURES = Metric("event.publish_failures", Kind.COUNTER, "{event}", "Events not published.")
 EVENT_PUBLISH_TIME = Metric("event.publish_time", Kind.HISTOGRAM, "s", "Time the publication of one event took.")
 
 # -- jobs ---------------------------------------------------------------------
@@ -66,7 +66,7 @@ DROPPED = Metric("otelkit.dropped", Kind.COUNTER, "{item}", "Observations, spans
 OVERFLOWED = Metric(
     "otelkit.overflowed", Kind.COUNTER, "{item}", "Observations recorded to a metric's overflow series."
 )
-FAILURES = Metric("otelkit.failures", Kind.COUNTER, "{failure}", "Failures inside otelkit that were kept from the program.")
+FAILURES = Metric("otelkit.failures", Kind.COUNTER, "{failure}", "Failures in otelkit, kept from the program.")
 EXPORTS = Metric("otelkit.exports", Kind.COUNTER, "{export}", "Exports tried, by exporter and outcome.")
 COLLECTION_DURATION = Metric("otelkit.collection.duration", Kind.HISTOGRAM, "s", "Time one collection of cells took.")
 SERIES = Metric("otelkit.series", Kind.GAUGE, "{series}", "Label sets that otelkit keeps, over all declarations.")

@@ -106,7 +106,7 @@ class HistogramPoint(NamedTuple):
     attributes: Attributes
     start_ns: int
     time_ns: int
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
     sum: float
     min: float
     max: float
@@ -126,7 +126,7 @@ class ExponentialPoint(NamedTuple):
     attributes: Attributes
     start_ns: int
     time_ns: int
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
     sum: float
     min: float
     max: float
@@ -145,7 +145,7 @@ class SummaryPoint(NamedTuple):
     attributes: Attributes
     start_ns: int
     time_ns: int
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
     sum: float
     quantiles: tuple[tuple[float, float], ...]
 

@@ -14,9 +14,9 @@ import random
 import time
 from collections import deque
 
+from otelkit._core._buckets import finite_only
 from otelkit._core._cell import Cell, Timing
 from otelkit._core._guard import guard
-from otelkit._core._buckets import finite_only
 from otelkit._core._snapshot import SummaryPoint
 
 SLICES = 5

@@ -9,10 +9,10 @@ Plain calls never come here; see `_recorder`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Token
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 from otelkit._core._call_cell import ActiveCell, CallCell
 from otelkit._core._family import ActiveFamily, CallFamily
@@ -94,10 +94,8 @@ class Frame:
         """Put back what was current before; a generator's caller must not see its callee's span."""
         token, self.token = self.token, None
         if token is not None:
-            try:
+            with suppress(ValueError):  # closed in another context: there is nothing to put back there
                 current_scope.reset(token)
-            except ValueError:  # closed in another context: there is nothing to put back there
-                pass
         if self.span is not None:
             self.span.detach()
 

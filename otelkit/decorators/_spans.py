@@ -11,6 +11,8 @@ installed gets them. Something cheaper may take over behind `start_span` and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import Token
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +61,13 @@ class ActiveSpan:
     def detach(self) -> None:
         """Put back what was current before; tolerates a generator closed in another context."""
         token, self._token = self._token, None
-        if token is not None:
-            try:
+        if isinstance(token, Token):
+            # Not context.detach: it logs an error when a generator is closed by the garbage collector or another
+            # task, where there is nothing to put back (opentelemetry-python#2606).
+            with suppress(ValueError):
                 token.var.reset(token)
-            except ValueError:  # closed by the garbage collector or another task: there is nothing to put back there
-                pass
-            except AttributeError:
-                context.detach(token)
+        elif token is not None:
+            context.detach(token)
 
     def label(self, key: str, value: str) -> None:
         """Set an attribute."""

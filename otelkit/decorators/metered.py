@@ -10,9 +10,8 @@ generators and async generators, and keeps signature, docstring and kind.
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from opentelemetry.trace import SpanKind
@@ -28,6 +27,7 @@ from otelkit.decorators._signature import Signature, signature_of
 from otelkit.decorators._spans import SpanSpec
 from otelkit.exceptions import DeclarationError
 from otelkit.instruments._instrument import checked_bounds
+from otelkit.instruments._options import early_settings
 from otelkit.instruments.registry import default_registry
 
 __all__ = ("metered", "observed", "traced")
@@ -67,8 +67,8 @@ class Subject:
 
 
 def switched_on() -> bool:
-    """Tell whether decorators decorate at all: with OTEL_SDK_DISABLED they give the plain function back."""
-    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
+    """Tell whether decorators decorate at all: switched off, they give the plain function back."""
+    return early_settings().enabled
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -92,10 +92,22 @@ def decorate(target: Any, subject_of: Callable[[Callable[..., Any]], Subject], d
     if not switched_on():
         return target
     where = f"@{decorator} on {name_of(target)}"
-    subject = subject_of(target)
+    subject = _switched(subject_of(target))
+    if subject.metrics is None and subject.span is None:
+        return target
     signature = signature_of(target)
     labels = plan_labels(subject.labels, target, signature, where)
     return record(target, signature, _plan(subject, signature, labels, where))
+
+
+def _switched(subject: Subject) -> Subject:
+    """Return ``subject`` without what the configuration switches off."""
+    settings = early_settings()
+    return replace(
+        subject,
+        metrics=subject.metrics if settings.metrics_enabled else None,
+        span=subject.span if settings.traces_enabled else None,
+    )
 
 
 def _plan(subject: Subject, signature: Signature, labels: LabelPlan, where: str) -> Plan:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
@@ -131,7 +132,7 @@ def checked_bounds(buckets: Iterable[float] | None, where: str) -> tuple[float, 
         raise DeclarationError("buckets that are numbers", buckets, where, remedy) from None
     if not bounds or not all(map(math.isfinite, bounds)):
         raise DeclarationError("at least one bucket bound, all of them finite", list(bounds), where, remedy)
-    if any(above <= below for below, above in zip(bounds, bounds[1:], strict=False)):
+    if any(above <= below for below, above in itertools.pairwise(bounds)):
         raise DeclarationError("bucket bounds in ascending order, none twice", list(bounds), where, remedy)
     return bounds
 

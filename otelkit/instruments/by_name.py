@@ -59,7 +59,7 @@ def set(name: str, value: float, /, **labels: object) -> None:  # noqa: A001 - t
 
 
 @overload
-def timer(
+def timer(  # pyright: ignore[reportOverlappingOverload] - labels= declares; it cannot be a label's name
     name: str,
     /,
     *,
@@ -74,7 +74,7 @@ def timer(
     /,
     *,
     labels: Any = None,
-    description: str = "",
+    description: Any = "",
     buckets: Any = None,
     **values: object,
 ) -> Any:

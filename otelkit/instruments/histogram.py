@@ -71,20 +71,22 @@ class BoundTimer:
     def __call__(self, function: F) -> F:
         """Decorate: every call's seconds are recorded, however it ends."""
         if inspect.iscoroutinefunction(function):
+            return self._timed_coroutine(function)  # type: ignore[return-value]
 
-            @functools.wraps(function)
-            async def timed(*args: Any, **kwargs: Any) -> Any:
-                with Timing(self._cell):
-                    return await function(*args, **kwargs)
-
-        else:
-
-            @functools.wraps(function)
-            def timed(*args: Any, **kwargs: Any) -> Any:
-                with Timing(self._cell):
-                    return function(*args, **kwargs)
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with Timing(self._cell):
+                return function(*args, **kwargs)
 
         return timed  # type: ignore[return-value]
+
+    def _timed_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def timed(*args: Any, **kwargs: Any) -> Any:
+            with Timing(self._cell):
+                return await function(*args, **kwargs)
+
+        return timed
 
 
 class Timer(Histogram):

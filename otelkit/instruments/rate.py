@@ -45,11 +45,12 @@ class Rate:
     def read(self, now_ns: int) -> list[tuple[Metric, list[Any]]]:
         """Read the counter and return the rates."""
         now = time.monotonic()
-        points: list[Any] = []
         with self._lock:
-            for _, totals in self._of._family.points(now_ns, None):
-                for total in totals:
-                    points.append(NumberPoint(total.attributes, now_ns, now_ns, self._advance(now, total)))
+            points = [
+                NumberPoint(total.attributes, now_ns, now_ns, self._advance(now, total))
+                for _, totals in self._of._family.points(now_ns, None)
+                for total in totals
+            ]
         return [(self.metric, points)]
 
     def _advance(self, now: float, total: NumberPoint) -> float:

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from otelkit import semconv
 from otelkit._core._family import Definition, Family
@@ -22,6 +22,10 @@ from otelkit._core._labels import checked_labels
 from otelkit._core._snapshot import Attributes, Metric, NumberPoint
 from otelkit._core._store import Store
 from otelkit.exceptions import DeclarationError, did_you_mean
+from otelkit.instruments._options import early_options, options_of
+
+if TYPE_CHECKING:
+    from otelkit.config import Settings
 
 __all__ = ("Registry", "default_registry")
 
@@ -47,6 +51,7 @@ class Registry(Store):
         self._metrics: dict[str, tuple[Metric, tuple[str, ...] | None]] = {}
         self._instruments: dict[str, Any] = {}
         self._declaring = threading.RLock()
+        self.options_for = early_options
         self.add_source(_health)
 
     def __iter__(self) -> Iterator[Metric]:
@@ -100,6 +105,10 @@ class Registry(Store):
         with self._declaring:
             made = create()
             return self._instruments.setdefault(name, made)
+
+    def apply(self, settings: Settings) -> None:
+        """Give every family, those to come included, what ``settings`` says of it."""
+        self.configure(options_of(settings))
 
     def after_fork(self) -> None:
         self._declaring = threading.RLock()

@@ -1,0 +1,92 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the configuration says of each family: buckets, limits, labels, and whether it is on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from otelkit._core._buckets import NUMBERS, SECONDS, ExplicitBuckets
+from otelkit._core._exponential import ExponentialBuckets
+from otelkit._core._family import Definition, Options
+from otelkit._core._guard import guard
+
+if TYPE_CHECKING:
+    from otelkit.config import MetricRule, Settings
+
+_explicit = functools.lru_cache(maxsize=None)(ExplicitBuckets)
+_exponential = ExponentialBuckets()
+
+
+@functools.cache
+def early_settings() -> Settings:
+    """
+    Return the settings that hold before `otelkit.configure`: variables and file, no arguments.
+
+    Decorators need them when a module is imported. A mistake in them is
+    logged here, and raised by `otelkit.configure`.
+    """
+    from otelkit.config import Settings, load
+    from otelkit.exceptions import ConfigurationError
+
+    try:
+        return load()
+    except ConfigurationError as error:
+        guard.warn("early settings", f"otelkit records with its defaults, for its configuration is wrong. {error}")
+        return Settings()
+
+
+def options_of(settings: Settings) -> Callable[[Definition], Options]:
+    """Return what gives each family its options under ``settings``."""
+    return lambda definition: _options(definition, settings)
+
+
+def early_options(definition: Definition) -> Options:
+    """Return a family's options before `otelkit.configure`."""
+    return _options(definition, early_settings())
+
+
+def rule_for(name: str, rules: dict[str, MetricRule]) -> MetricRule | None:
+    """Return the rule of a metric: the one of its name, or of the longest pattern that matches."""
+    if name in rules:
+        return rules[name]
+    matching = [pattern for pattern in rules if fnmatchcase(name, pattern)]
+    return rules[max(matching, key=len)] if matching else None
+
+
+def _options(definition: Definition, settings: Settings) -> Options:
+    rules = settings.metrics
+    main = definition.metrics[-1]
+    rule = rule_for(main.name, rules) if rules else None
+    hidden = [
+        metric.name
+        for metric in (definition.metrics if rules else ())
+        if (found := rule_for(metric.name, rules)) is not None and not found.enabled
+    ]
+    shape = _shape(definition, settings, rule.buckets if rule is not None else None)
+    if rule is None:
+        return Options(shape, settings.cardinality_limit, frozenset(hidden))
+    return Options(
+        shape,
+        rule.cardinality_limit or settings.cardinality_limit,
+        frozenset(hidden),
+        frozenset(rule.drop_labels),
+        tuple(sorted(rule.rename_labels.items())),
+    )
+
+
+def _shape(
+    definition: Definition, settings: Settings, ruled: tuple[float, ...] | None
+) -> ExplicitBuckets | ExponentialBuckets:
+    """Return the buckets: a rule's, else the declaration's, else the configured or conventional default."""
+    bounds = ruled or definition.bounds
+    if bounds is not None:
+        return _explicit(tuple(bounds))
+    if settings.histogram == "exponential":
+        return _exponential
+    if definition.metrics[-1].unit != "s":
+        return _explicit(NUMBERS)
+    return _explicit(tuple(settings.buckets) if settings.buckets else SECONDS)
