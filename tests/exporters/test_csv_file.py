@@ -7,17 +7,17 @@ import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from otelkit.config import Settings, load
 from otelkit.exceptions import ConfigurationError
 from otelkit.exporters.csv_file import CsvMetricExporter, create_exporter
 
 
-def settings(folder: Path) -> SimpleNamespace:
-    """Return what the exporter reads of Settings."""
-    return SimpleNamespace(data_folder=str(folder), source=lambda name: "argument")
+def settings(folder: Path) -> Settings:
+    """Return settings with that folder."""
+    return load(environ={}, data_folder=str(folder))
 
 
 def rows(path: Path) -> list[dict[str, str]]:

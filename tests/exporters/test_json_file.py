@@ -8,17 +8,17 @@ import shutil
 import stat
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from otelkit.config import Settings, load
 from otelkit.exceptions import ConfigurationError
 from otelkit.exporters.json_file import create_exporter
 
 
-def settings(folder: Path) -> SimpleNamespace:
-    """Return what the exporter reads of Settings."""
-    return SimpleNamespace(data_folder=str(folder), source=lambda name: "argument")
+def settings(folder: Path) -> Settings:
+    """Return settings with that folder."""
+    return load(environ={}, data_folder=str(folder))
 
 
 def read(path: Path) -> dict:

@@ -6,7 +6,6 @@ import base64
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,13 +17,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
+from otelkit.config import Settings, load
 from otelkit.exceptions import ConfigurationError
 from otelkit.exporters.otlp_file import OtlpFileMetricExporter, create_exporter, create_span_exporter
 
 
-def settings(folder: Path) -> SimpleNamespace:
-    """Return what the exporters read of Settings."""
-    return SimpleNamespace(data_folder=str(folder), source=lambda name: "argument")
+def settings(folder: Path) -> Settings:
+    """Return settings with that folder."""
+    return load(environ={}, data_folder=str(folder))
 
 
 def documents(path: Path) -> list[dict]:

@@ -5,12 +5,12 @@
 import socket
 from collections.abc import Iterator
 from itertools import pairwise
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otelkit.config import load
 from otelkit.exceptions import ConfigurationError
 from otelkit.exporters.statsd import MAX_PACKET_BYTES, StatsdMetricExporter, create_exporter, packets
 
@@ -223,9 +223,7 @@ def test_export_that_cannot_leave_fails(server: Server, publish, tally) -> None:
 
 def test_settings_make_an_exporter(server: Server, publish) -> None:
     """Host, port and service come from the settings; "localhost" is IPv4 first."""
-    settings = SimpleNamespace(
-        statsd_host="localhost", statsd_port=server.port, service_name="shop", source=lambda name: "default"
-    )
+    settings = load(environ={}, statsd_port=server.port, service_name="shop")
     publisher = publish(create_exporter(settings))
     publisher.meter.create_counter("orders").add(1)
     publisher.collect()
@@ -234,8 +232,6 @@ def test_settings_make_an_exporter(server: Server, publish) -> None:
 
 def test_unknown_host_is_a_configuration_error() -> None:
     """A host that is none is refused at set-up, with place and remedy."""
-    settings = SimpleNamespace(
-        statsd_host="no such host", statsd_port=8125, service_name=None, source=lambda name: "OTELKIT_STATSD_HOST"
-    )
+    settings = load(environ={"OTELKIT_STATSD_HOST": "no such host"})
     with pytest.raises(ConfigurationError, match=r"StatsD server.*no such host.*OTELKIT_STATSD_HOST"):
         create_exporter(settings)
