@@ -8,7 +8,6 @@ Their own module, so that every room may import them without a loop.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ("ConfigurationError", "DeclarationError", "OtelkitError")
@@ -41,5 +40,7 @@ class ConfigurationError(_LocatedError, ValueError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?`` for the nearest of ``known``, or an empty string."""
+    import difflib  # needed only to explain a mistake
+
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"Did you mean {near[0]!r}?" if near else ""

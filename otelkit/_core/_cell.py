@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count as ticks
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
@@ -214,10 +215,8 @@ class UpDownCell(Cell):
 
     def decrement(self, value: float = 1) -> None:
         """Subtract ``value``; see `increment`."""
-        try:
+        with suppress(Exception):  # not a number: drain() drops and counts it
             value = -value
-        except Exception:  # noqa: S110 - not a number: drain() drops and counts it
-            pass
         self.increment(value)
 
     def drain(self) -> None:

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _logger = logging.getLogger("otelkit")
 
@@ -80,10 +80,8 @@ class Guard:
             if len(self._logged_at) > 1_000:
                 self._logged_at.clear()
             self._logged_at[key] = now
-        try:
+        with suppress(Exception):  # a log handler of the program's that raises must not break the program here
             _logger.warning("%s", text, exc_info=error if _logger.isEnabledFor(logging.DEBUG) else None)
-        except Exception:  # noqa: S110 - a log handler of the program's that raises must not break the program here
-            pass
 
     @contextmanager
     def shield(self, where: str) -> Iterator[None]:

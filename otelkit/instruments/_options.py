@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from otelkit._core._buckets import NUMBERS, SECONDS, ExplicitBuckets
@@ -15,7 +14,7 @@ from otelkit._core._family import Definition, Options
 from otelkit._core._guard import guard
 
 if TYPE_CHECKING:
-    from otelkit.config import MetricRule, Settings
+    from otelkit.config import Settings
 
 _explicit = functools.lru_cache(maxsize=None)(ExplicitBuckets)
 _exponential = ExponentialBuckets()
@@ -49,30 +48,14 @@ def early_options(definition: Definition) -> Options:
     return _options(definition, early_settings())
 
 
-def rule_for(name: str, rules: dict[str, MetricRule]) -> MetricRule | None:
-    """Return the rule of a metric: the one of its name, or of the longest pattern that matches."""
-    if name in rules:
-        return rules[name]
-    matching = [pattern for pattern in rules if fnmatchcase(name, pattern)]
-    return rules[max(matching, key=len)] if matching else None
-
-
 def _options(definition: Definition, settings: Settings) -> Options:
-    rules = settings.metrics
-    main = definition.metrics[-1]
-    rule = rule_for(main.name, rules) if rules else None
-    hidden = [
-        metric.name
-        for metric in (definition.metrics if rules else ())
-        if (found := rule_for(metric.name, rules)) is not None and not found.enabled
-    ]
-    shape = _shape(definition, settings, rule.buckets if rule is not None else None)
-    if rule is None:
-        return Options(shape, settings.cardinality_limit, frozenset(hidden))
+    if not settings.metrics:
+        return Options(_shape(definition, settings, None), settings.cardinality_limit)
+    rule = settings.rule(definition.metrics[-1].name)
     return Options(
-        shape,
+        _shape(definition, settings, rule.buckets),
         rule.cardinality_limit or settings.cardinality_limit,
-        frozenset(hidden),
+        frozenset(metric.name for metric in definition.metrics if not settings.rule(metric.name).enabled),
         frozenset(rule.drop_labels),
         tuple(sorted(rule.rename_labels.items())),
     )
