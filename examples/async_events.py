@@ -3,7 +3,10 @@
 """Events through a queue: publication, processing, failures, and how late each event is handled."""
 
 import asyncio
+import csv
+import tempfile
 import time
+from pathlib import Path
 
 import otelkit
 
@@ -40,6 +43,11 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    folder = tempfile.mkdtemp(prefix="otelkit-example-")
+    otelkit.configure(
+        service_name="mailer", metrics_exporters=["csv"], traces_exporters=["none"], machine=[], data_folder=folder
+    )
     asyncio.run(main())
-    for snapshot in []:
-        pass
+    otelkit.shutdown()
+    for row in csv.DictReader(Path(folder, "metrics.csv").read_text().splitlines()):
+        print(row["metric"], row["labels"], row["field"], row["value"])

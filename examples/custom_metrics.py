@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of your own: declared once, with labels, unit and description; bound where it is hot."""
 
-import json
 import tempfile
 from pathlib import Path
 

@@ -49,5 +49,5 @@ if __name__ == "__main__":
             print(f"no order {error}")
     orders.health()
     otelkit.shutdown()
-    for row in csv.reader(Path(folder, "metrics.csv").open()):
-        print(*row, sep="  ")
+    for row in csv.DictReader(Path(folder, "metrics.csv").read_text().splitlines()):
+        print(row["metric"], row["labels"], row["field"], row["value"])

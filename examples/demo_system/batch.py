@@ -14,10 +14,14 @@ import otelkit
 
 from .work import Indexed, index_file, ready
 
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
 files = otelkit.counter("index.files", labels=["status"], unit="{file}", description="Files indexed, by outcome.")
 pending = otelkit.up_down_counter("index.pending", unit="{file}", description="Files submitted and not yet done.")
-queue_time = otelkit.timer("index.queue_time", description="Time from submission until a worker takes a file up.")
-file_time = otelkit.timer("index.file_time", description="Time a worker has one file.")
+queue_time = otelkit.timer(
+    "index.queue_time", buckets=SECONDS, description="Time from submission until a worker takes a file up."
+)
+file_time = otelkit.timer("index.file_time", buckets=SECONDS, description="Time a worker has one file.")
 batch_size = otelkit.histogram(
     "index.batch_size", unit="{file}", buckets=[8, 16, 32, 64, 128], description="Files in one batch."
 )

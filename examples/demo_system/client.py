@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from opentelemetry import propagate
+from opentelemetry.trace import SpanKind
 
 import otelkit
 
@@ -34,7 +35,9 @@ class Customer:
         """Hang up."""
         self._connection.close()
 
-    @otelkit.observed(name="shop_client", labels=["method"], record_error_if=lambda answer: answer[0] >= 500)
+    @otelkit.observed(
+        name="shop_client", labels=["method"], kind=SpanKind.CLIENT, record_error_if=lambda answer: answer[0] >= 500
+    )
     def send(self, method: str, path: str, content: Any = None) -> tuple[int, Any]:
         """Send one request, with the trace context in its headers; return status and answer."""
         headers: dict[str, str] = {}

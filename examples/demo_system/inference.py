@@ -12,12 +12,12 @@ from magika import Magika
 import otelkit
 
 batch_size = otelkit.histogram(
-    "detection.batch_size", unit="{file}", buckets=[1, 4, 8, 16, 32, 64], description="Files in one call of the model."
+    "detect.batch_size", unit="{file}", buckets=[1, 4, 8, 16, 32, 64], description="Files in one call of the model."
 )
 detected = otelkit.counter(
-    "detection.files", labels=["content_type"], unit="{file}", description="Files identified, by what they hold."
+    "detect.files", labels=["content_type"], unit="{file}", description="Files identified, by what they hold."
 )
-score = otelkit.summary("detection.score", unit="1", description="How sure the model is, 0 to 1.")
+score = otelkit.summary("detect.score", unit="1", description="How sure the model is, 0 to 1.")
 
 
 class Detector:
@@ -40,7 +40,7 @@ class Detector:
         """Identify one batch of files."""
         self.detect(batch, model=self.model, warmup=False)
 
-    @otelkit.observed(name="detection", labels=["model", "warmup"])
+    @otelkit.observed(name="detect", labels=["warmup", "model"])
     def detect(self, batch: Sequence[Path], *, model: str, warmup: bool) -> None:
         """Identify ``batch``; the labels are the arguments of their names."""
         batch_size.observe(len(batch))

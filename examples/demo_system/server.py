@@ -43,7 +43,9 @@ class Handler(BaseHTTPRequestHandler):
         order = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         order_id = self._answer(self.server.shop.place_order, order)
         if order_id is not None:
-            self.server.events.put({"order_id": order_id, "timestamp": time.time()})
+            # The caller's trace goes with the event: the invoice is part of it, though written later and elsewhere.
+            trace = propagate.extract(self.headers)
+            self.server.events.put((trace, {"order_id": order_id, "timestamp": time.time()}))
 
     def _answer(self, action: Any, argument: Any) -> Any:
         """Run one action inside the caller's trace and send what it returns; None if it failed."""
@@ -80,12 +82,12 @@ class ShopServer(ThreadingHTTPServer):
     def __init__(self, shop: Shop) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.shop = shop
-        self.events: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._threads = [
+        self.events: queue.Queue[tuple[context.Context, dict[str, Any]] | None] = queue.Queue()
+        self._workers = [
             threading.Thread(target=self.serve_forever, args=(0.1,), name="demo-shop"),
             threading.Thread(target=self._handle_events, name="demo-events"),
         ]
-        for thread in self._threads:
+        for thread in self._workers:
             thread.start()
 
     def close(self) -> None:
@@ -93,13 +95,17 @@ class ShopServer(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self.events.put(None)
-        for thread in self._threads:
+        for thread in self._workers:
             thread.join()
         self.shop.close()
 
     def _handle_events(self) -> None:
-        while (event := self.events.get()) is not None:
+        while (waiting := self.events.get()) is not None:
+            trace, event = waiting
+            token = context.attach(trace)
             try:
                 self.shop.write_invoice(event)
             except LookupError:
-                continue  # the order was deleted meanwhile; the failure is counted by the decorator
+                pass  # the order was deleted meanwhile; the decorator has counted it
+            finally:
+                context.detach(token)

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from .batch import Indexer
 from .client import Customer
 from .files import batches, installed_files
-from .inference import Detector
 from .server import ShopServer
 from .shop import Shop
+
+if TYPE_CHECKING:
+    from .inference import Detector
 
 CUSTOMERS = 3
 REQUESTS_PER_S = 30.0
@@ -42,6 +45,9 @@ class System:
         indexer = Indexer()
         self._closing.callback(indexer.close)
         yield "load magika's model"
+        # Here and not above: numpy, ONNX Runtime and the model take a second, which is to be seen.
+        from .inference import Detector
+
         detector = Detector()
         yield f"warm {detector.model} up"
         detector.warm_up(files[:DETECTION_FILES])

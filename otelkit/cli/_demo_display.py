@@ -28,6 +28,7 @@ class Display(Protocol):
 
     def steps(self, steps: Iterable[str]) -> None: ...
     def show(self, view: View, elapsed_s: float) -> None: ...
+    def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *exception: object) -> None: ...
 
@@ -37,10 +38,10 @@ class Screen:
 
     interval_s = 0.5
 
-    def __init__(self, console: Console, header: Header, machine: Machine) -> None:
+    def __init__(self, console: Console, header: Header) -> None:
         self._console = console
         self._header = header
-        self._machine = machine
+        self._machine = Machine()
         self._live = Live(console=console, screen=True, auto_refresh=False)
 
     def steps(self, steps: Iterable[str]) -> None:
@@ -77,6 +78,10 @@ class Screen:
 
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
+
+    def close(self) -> None:
+        """Let the machine's parts go."""
+        self._machine.close()
 
 
 class Lines:
@@ -122,6 +127,9 @@ class Lines:
     def __exit__(self, *exception: object) -> None:
         """Nothing to undo."""
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def timed(steps: Iterable[str], show: Callable[[str, Callable[[], None]], None]) -> None:
     """
@@ -144,10 +152,10 @@ def create_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
-def create_display(console: Console, header: Header, machine: Machine) -> Display:
+def create_display(console: Console, header: Header) -> Display:
     """Return a screen where there is one, otherwise lines."""
     if console.is_terminal and not console.is_dumb_terminal:
-        return Screen(console, header, machine)
+        return Screen(console, header)
     return Lines(console, header)
 
 

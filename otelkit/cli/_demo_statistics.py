@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -36,6 +36,7 @@ KINDS = (ACTION, CALL, PUBLISH, EVENT, JOB, TIME)
 
 RECENT_S = 60.0
 KEPT_SLOWEST = 50
+SLOWEST_PER_ROW = 2
 
 
 class RowKey(NamedTuple):
@@ -207,7 +208,8 @@ _FAMILIES = (
     (EVENT, semconv.EVENT_PROCESSING_TIME, semconv.EVENT_RECEIVED, semconv.EVENT_ACTIVE, semconv.EVENT_FAILURES),
     (PUBLISH, semconv.EVENT_PUBLISH_TIME, semconv.EVENT_PUBLISHED, semconv.EVENT_PUBLISHING,
      semconv.EVENT_PUBLISH_FAILURES),
-    (JOB, semconv.JOB_DURATION, semconv.JOB_RUNS, semconv.JOB_ACTIVE, semconv.JOB_FAILURES),
+    (JOB, semconv.JOB_DURATION, semconv.JOB_RUNS, semconv.JOB_ACTIVE, semconv.JOB_FAILURES,
+     semconv.JOB_LAST_SUCCESS),
 )  # fmt: skip
 
 
@@ -310,7 +312,18 @@ def _view(before: _Frame, now: _Frame, extremes: dict[RowKey, tuple[float, float
         Number(metric, labels, value, _rate(metric, value, before.numbers.get((metric, labels), 0.0), window_s))
         for (metric, labels), value in now.numbers.items()
     ]
-    return View(window_s, rows, sorted(slowest, reverse=True), numbers)
+    return View(window_s, rows, _varied(sorted(slowest, reverse=True)), numbers)
+
+
+def _varied(ranked: list[Slow]) -> list[Slow]:
+    """Leave out all but the first few of each row: otherwise the slowest kind of call is all that is ever seen."""
+    seen: Counter[RowKey] = Counter()
+    varied: list[Slow] = []
+    for slow in ranked:
+        seen[slow.key] += 1
+        if seen[slow.key] <= SLOWEST_PER_ROW:
+            varied.append(slow)
+    return varied
 
 
 def _rate(metric: Metric, value: float, before: float, window_s: float) -> float | None:

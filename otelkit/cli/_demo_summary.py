@@ -15,8 +15,6 @@ from otelkit.cli._demo_header import Header
 from otelkit.cli._demo_machine import Reading
 from otelkit.cli._demo_statistics import View
 
-SLOWEST_LINES = 5
-
 FILES = {
     "metrics.jsonl": "one OTLP MetricsData a line",
     "traces.jsonl": "one OTLP TracesData a line; look for a trace id above",
@@ -33,7 +31,7 @@ def show(console: Console, view: View, readings: Sequence[Reading], header: Head
         tables.calls_table(view.rows, console.width),
         tables.machine_table(readings),
         tables.numbers_table(view.numbers),
-        tables.slowest_table(view.slowest, SLOWEST_LINES),
+        tables.slowest_table(view.slowest, tables.MOST_SLOWEST),
     ):
         if table.row_count:
             console.print()

@@ -13,12 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from otelkit.cli._demo_machine import Reading
-from otelkit.cli._demo_statistics import Number, Row, Slow, View
+from otelkit.cli._demo_statistics import TIME, Number, Row, Slow, View
 
 WIDE = 96
 """Columns from which on there is room for all of them."""
 
 SHOWN_SERIES = 6
+
+FEWEST_SLOWEST, MOST_SLOWEST = 3, 5
 
 NOTHING = "-"
 
@@ -26,12 +28,12 @@ NOTHING = "-"
 def calls_table(rows: Iterable[Row], width: int) -> Table:
     """Return one line per action, call, event, job and timer; narrow terminals lose kind and total."""
     wide = width >= WIDE
-    table = _table()
+    table = _table(gap=1)
     if wide:
         table.add_column("", style="dim", no_wrap=True)
     table.add_column("calls", no_wrap=True, overflow="ellipsis", ratio=1)
     for heading in ("per s", "errors", "active", "p50", "p95", "p99", *(["total"] if wide else [])):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=8 if heading.startswith("p") else 6)
+        table.add_column(heading, justify="right", no_wrap=True, min_width=7 if heading in ("p50", "p95", "p99") else 6)
     for row in rows:
         cells = [
             Text(row.key.name),
@@ -77,9 +79,10 @@ def numbers_table(numbers: Iterable[Number]) -> Table:
     return table
 
 
-def machine_table(readings: Sequence[Reading]) -> Table:
+def machine_table(readings: Sequence[Reading], heading: bool = True) -> Table:
     """Return host, process and each GPU in a line of its own."""
     table = _table()
+    table.show_header = heading
     table.add_column("machine", no_wrap=True, min_width=10)
     table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
     for reading in readings:
@@ -90,19 +93,33 @@ def machine_table(readings: Sequence[Reading]) -> Table:
 def screen(
     view: View, readings: Sequence[Reading], header: RenderableType, footer: RenderableType, width: int, height: int
 ) -> Group:
-    """Put all parts on a screen of ``width`` by ``height``; what does not fit is left out from the bottom up."""
+    """
+    Put all parts on a screen of ``width`` by ``height``.
+
+    Where it is too low for everything, first the loose numbers go, then the
+    blank lines, then the timers, so that the slowest calls still have a place.
+    """
+    rows = view.rows
     numbers = numbers_table(view.numbers)
-    # Header and footer with a blank line each, and two lines (blank, heading) for each part.
-    left = height - 4 - (2 + len(view.rows)) - (2 + len(readings))
-    parts: list[RenderableType] = [header, "", calls_table(view.rows, width), "", machine_table(readings)]
-    slow_lines = min(5, left - 2 - (2 + numbers.row_count))
-    if slow_lines < 3:
-        slow_lines = min(5, left - 2)
-    elif view.numbers:
-        parts += ["", numbers]
-    if slow_lines > 0:
-        parts += ["", slowest_table(view.slowest, slow_lines)]
-    return Group(*parts, "", footer)
+    airy = _lines_left(height, rows, readings, blank=1) >= FEWEST_SLOWEST
+    if not airy and _lines_left(height, rows, readings, blank=0) < FEWEST_SLOWEST:
+        rows = [row for row in rows if row.key.kind != TIME]
+    left = _lines_left(height, rows, readings, blank=int(airy))
+    parts: list[RenderableType] = [header, calls_table(rows, width), machine_table(readings, airy)]
+    if airy and numbers.row_count and left >= FEWEST_SLOWEST + 2 + numbers.row_count:
+        parts.append(numbers)
+        left -= 2 + numbers.row_count
+    if left > 0:
+        parts.append(slowest_table(view.slowest, min(MOST_SLOWEST, left)))
+    parts.append(footer)
+    return Group(*(line for part in parts for line in ((part, "") if airy else (part,))))
+
+
+def _lines_left(height: int, rows: Sequence[Row], readings: Sequence[Reading], blank: int) -> int:
+    """Return how many slow calls fit under header, calls and machine, above the footer."""
+    header = footer = heading = 1
+    machine = len(readings) + (heading if blank else 0)
+    return height - header - heading - len(rows) - machine - heading - footer - 4 * blank
 
 
 def seconds(value: float) -> str:
@@ -117,8 +134,8 @@ def seconds(value: float) -> str:
     return f"{scaled:.{digits}f} {unit}"
 
 
-def _table() -> Table:
-    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=True, header_style="bold dim")
+def _table(gap: int = 2) -> Table:
+    return Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, expand=True, header_style="bold dim")
 
 
 def _count(value: int | None, style: str) -> Text:
@@ -129,5 +146,5 @@ def _count(value: int | None, style: str) -> Text:
 
 def _series(number: Number) -> str:
     labels = " ".join(label.partition("=")[2] for label in number.labels)
-    value = f"{number.value:,.2f}" if number.value % 1 else f"{number.value:,.0f}"
+    value = f"{number.value:,.2f}" if number.metric.unit == "1" or number.value % 1 else f"{number.value:,.0f}"
     return f"{labels} {value}" if labels else value

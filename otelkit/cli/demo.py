@@ -79,7 +79,8 @@ def main(arguments: argparse.Namespace) -> int:
         stop = closing.enter_context(Stop.by_signal())
         machine = closing.enter_context(contextlib.closing(Machine()))
         statistics = closing.enter_context(contextlib.closing(Statistics(default_registry)))
-        display = _demo_display.create_display(console, header, machine)
+        machine.readings()  # CPU shares are those since the reading before: in the summary, of the whole run
+        display = closing.enter_context(contextlib.closing(_demo_display.create_display(console, header)))
         elapsed_s = _watch(header, stop, display, statistics)
         view, readings = statistics.summary(), machine.readings()
         # Delivered before the summary is shown, which says what is in the files.
@@ -148,6 +149,9 @@ def _watch(header: Header, stop: Stop, display: Display, statistics: Statistics)
 
 def _configure(port: int, folder: Path) -> str:
     """Set otelkit up and return the address of /metrics."""
+    from otelkit.exporters.prometheus import PrometheusReader
+    from otelkit.pipeline import current
+
     otelkit.configure(
         service_name="otelkit-demo",
         metrics_exporters=["prometheus", "otlp_file"],
@@ -157,7 +161,14 @@ def _configure(port: int, folder: Path) -> str:
         data_folder=str(folder),
         export_interval_s=EXPORT_INTERVAL_S,
     )
-    return "http://localhost:TODO/metrics"
+    telemetry = current()
+    for reader in telemetry.readers if telemetry else ():
+        if isinstance(reader, PrometheusReader):
+            return reader.url
+    raise ConfigurationError(
+        "telemetry to be switched on", "a configuration that switches it off", "otelkit demo",
+        "Unset OTEL_SDK_DISABLED; `otelkit doctor` shows where each setting comes from.",
+    )  # fmt: skip
 
 
 def _require_extra() -> None:
