@@ -41,7 +41,8 @@ CONNECTION_TIMEOUT_S = 30.0
 MAX_LINE_BYTES = 8_192
 MAX_HEADER_BYTES = 32_768
 MAX_CONNECTIONS = 32
-_POLL_S = 0.2
+POLL_S = 0.2
+"""How often the accepting thread looks for overdue connections and for its end."""
 
 
 class Credentials(NamedTuple):
@@ -256,7 +257,7 @@ class MetricsServer:
     def start(self) -> None:
         """Begin to answer."""
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_S,), name="otelkit-metrics", daemon=True
+            target=self._server.serve_forever, args=(POLL_S,), name="otelkit-metrics", daemon=True
         )
         self._thread.start()
 

@@ -14,6 +14,8 @@ import ssl
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
+from opentelemetry.sdk.resources import SERVICE_NAME
+
 from otelkit.exceptions import ConfigurationError
 from otelkit.exporters._metrics_server import Credentials, MetricsServer
 from otelkit.exporters._page_reader import PageReader, SnapshotSource
@@ -62,7 +64,7 @@ class PrometheusReader(PageReader):
     """
 
     def __init__(self, settings: PrometheusSettings, source: SnapshotSource) -> None:
-        resource = {"service.name": settings.service_name} if settings.service_name else {}
+        resource = {SERVICE_NAME: settings.service_name} if settings.service_name else {}
         super().__init__(source, resource, scope_labels=settings.prometheus_scope_labels)
         credentials = Credentials(settings.prometheus_basic_auth or None, settings.prometheus_bearer_token or None)
         tls = _tls_context(settings)

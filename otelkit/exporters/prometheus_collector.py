@@ -83,7 +83,7 @@ class OtelkitCollector(Collector):
             _add_samples(metric, labels, point)
             # Why samples are built by hand: HistogramMetricFamily.add_metric has no way to give this one.
             if family.type != GAUGE and point.start_ns:
-                metric.add_sample(f"{family.name}_created", labels, point.start_ns / 1e9)
+                metric.add_sample(f"{family.name}_created", labels, round(point.start_ns / 1e9, 3))
         return metric
 
 

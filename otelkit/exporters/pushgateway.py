@@ -17,7 +17,9 @@ import urllib.request
 import uuid
 import weakref
 from typing import Any, Protocol
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME
 
 from otelkit._core._guard import guard
 from otelkit.exceptions import ConfigurationError
@@ -77,7 +79,7 @@ class PushgatewayReader(PageReader):
     """
 
     def __init__(self, settings: PushgatewaySettings, source: SnapshotSource) -> None:
-        resource = {"service.name": settings.service_name} if settings.service_name else {}
+        resource = {SERVICE_NAME: settings.service_name} if settings.service_name else {}
         super().__init__(source, resource, scope_labels=settings.prometheus_scope_labels)
         self._url, self._authorization = _endpoint(settings)
         self._job = settings.pushgateway_job or settings.service_name or "otelkit"
@@ -89,17 +91,29 @@ class PushgatewayReader(PageReader):
         self._start()
 
     def push(self, timeout_s: float = REQUEST_TIMEOUT_S) -> bool:
-        """Push now; return whether the gateway took it. Never raises."""
-        with self._pushing, guard.shield(EXPORTER):
+        """
+        Push now; return whether the gateway took it.
+
+        Errors: raises none. A push that fails, or that waits out ``timeout_s``
+            behind another, is counted as a failed export and logged.
+        """
+        with guard.shield(EXPORTER):
             try:
-                page = self.page(openmetrics=False)
-                self._put(page, timeout_s)
+                self._push(timeout_s)
             except Exception:
                 guard.exported(EXPORTER, "failure")
                 raise
             guard.exported(EXPORTER, "success")
             return True
         return False
+
+    def _push(self, timeout_s: float) -> None:
+        if not self._pushing.acquire(timeout=max(timeout_s, 0.0)):
+            raise TimeoutError(f"another push has not ended within {timeout_s:g} s")
+        try:
+            self._put(self.page(openmetrics=False), timeout_s)
+        finally:
+            self._pushing.release()
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Push now."""
@@ -114,7 +128,7 @@ class PushgatewayReader(PageReader):
 
     def _put(self, page: bytes, timeout_s: float) -> None:
         if self._instance is None:
-            self._instance = self._target.get("service.instance.id") or str(uuid.uuid4())
+            self._instance = self._target.get(SERVICE_INSTANCE_ID) or str(uuid.uuid4())
         url = self._url + grouping_path({"job": self._job, "instance": self._instance})
         headers = {"Content-Type": TEXT_CONTENT_TYPE, "User-Agent": "otelkit"} | self._authorization
         request = urllib.request.Request(url, page, headers, method="PUT")  # noqa: S310 - checked in _endpoint
@@ -136,6 +150,8 @@ class PushgatewayReader(PageReader):
     def _after_fork_in_child(self) -> None:
         self._restart_after_fork()
         self._pushing = threading.Lock()
+        # The parent's id: the SDK makes a new one for this process, and hands it over with its data.
+        self._target = {key: value for key, value in self._target.items() if key != SERVICE_INSTANCE_ID}
         self._instance = None
         if not self._stop.is_set():
             self._stop = threading.Event()
@@ -167,12 +183,18 @@ def _endpoint(settings: PushgatewaySettings) -> tuple[str, dict[str, str]]:
     source = getattr(settings, "source", None)
     where = f"pushgateway_url ({source('pushgateway_url')})" if source is not None else "pushgateway_url"
     parts = urlsplit(settings.pushgateway_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            "an http or https URL", settings.pushgateway_url, where, "Write it like http://localhost:9091."
-        )
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _port_is_valid(parts):
+        shown = settings.pushgateway_url.rpartition("@")[2]
+        raise ConfigurationError("an http or https URL", shown, where, "Write it like http://localhost:9091.")
     base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     if parts.username is None:
         return base, {}
     secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
     return base, {"Authorization": f"Basic {base64.b64encode(secret).decode()}"}
+
+
+def _port_is_valid(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
