@@ -129,6 +129,20 @@ def test_forked_worker_writes_a_file_of_its_own(tmp_path: Path, publish) -> None
     assert read(tmp_path / "metrics.json")["pid"] == os.getpid()
 
 
+def test_two_writers_never_share_a_file(tmp_path: Path, publish) -> None:
+    """Who comes second writes beside the first, also when the folder was deleted in between."""
+    folder = tmp_path / "data"
+    first, second = (publish(create_exporter(settings(folder))) for _ in range(2))
+    first.meter.create_counter("first").add(1)
+    second.meter.create_counter("second").add(1)
+    for earlier, later, owner in ((first, second, "first"), (second, first, "second")):
+        earlier.collect()
+        later.collect()
+        assert read(folder / "metrics.json")["metrics"][0]["name"] == owner
+        assert read(folder / f"metrics-{os.getpid()}.json")["metrics"][0]["name"] != owner
+        shutil.rmtree(folder)
+
+
 def test_failure_is_counted_and_ends(tmp_path: Path, publish, tally) -> None:
     """While the folder's place is taken exports fail and are counted; afterwards the document is back."""
     folder = tmp_path / "data"

@@ -15,6 +15,16 @@ from otelkit.exceptions import ConfigurationError
 from otelkit.exporters.statsd import MAX_PACKET_BYTES, StatsdMetricExporter, create_exporter, packets
 
 
+def received(connection: socket.socket) -> list[str]:
+    """Return the packets that wait in a non-blocking socket."""
+    found = []
+    while True:
+        try:
+            found.append(connection.recv(65_536).decode())
+        except BlockingIOError:
+            return found
+
+
 class Server:
     """A UDP socket that gives back what has arrived."""
 
@@ -27,12 +37,7 @@ class Server:
 
     def packets(self) -> list[str]:
         """Return the packets since the last call; on loopback what was sent has arrived."""
-        found = []
-        while True:
-            try:
-                found.append(self.socket.recv(65_536).decode())
-            except BlockingIOError:
-                return found
+        return received(self.socket)
 
     def lines(self) -> list[str]:
         """Return the lines since the last call."""
@@ -219,6 +224,26 @@ def test_export_that_cannot_leave_fails(server: Server, publish, tally) -> None:
     publisher.collect()
     assert tally("exports", "statsd", "failure") == 1
     assert tally("failures", "exporters.statsd") == 1
+
+
+def test_full_send_buffer_is_not_waited_for(server: Server, publish, tally) -> None:
+    """A packet that the kernel cannot take now is dropped and counted."""
+    statsd = exporter(server)
+    assert not statsd._socket.getblocking()
+    statsd._socket.close()
+    # UDP on loopback never fills up; a local datagram socket that nobody reads does.
+    statsd._socket, unread = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    statsd._socket.setblocking(False)
+    publisher = publish(statsd)
+    counter = publisher.meter.create_counter("orders")
+    for i in range(1_000):
+        counter.add(1, {"customer": "x" * 1_000 + str(i)})
+    publisher.collect()
+    unread.setblocking(False)
+    arrived = len(received(unread))
+    unread.close()
+    assert 0 < arrived < 1_000
+    assert arrived + tally("exports", "statsd", "dropped") == 1_000
 
 
 def test_settings_make_an_exporter(server: Server, publish) -> None:
