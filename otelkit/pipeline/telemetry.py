@@ -15,6 +15,8 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TracerProvider
 
 from otelkit._core._guard import guard
+from otelkit._core._span_source import span_source
+from otelkit.decorators._spans import any_span, sampled_span
 from otelkit.pipeline.deadline import Jobs
 from otelkit.pipeline.metering import Metering
 from otelkit.pipeline.tracing import Tracing
@@ -141,13 +143,19 @@ def start(settings: Settings, registry: Registry) -> Telemetry:
             _current.shutdown(settings.shutdown_timeout_s)
             _current.release()
             _current = None
-        if hasattr(registry, "apply"):  # TODO: always
-            registry.apply(settings)
+        registry.apply(settings)
+        _choose_exemplars(settings)
         _current = Telemetry(settings, registry)
         if not _exit_registered:
             atexit.register(_at_exit)
             _exit_registered = True
         return _current
+
+
+def _choose_exemplars(settings: Settings) -> None:
+    """Tell the cells which spans make exemplars, in the terms of OTEL_METRICS_EXEMPLAR_FILTER."""
+    span_source.enabled = settings.exemplars != "always_off"
+    span_source.current = any_span if settings.exemplars == "always_on" else sampled_span
 
 
 def current() -> Telemetry | None:
