@@ -30,6 +30,7 @@ class FramePlan:
 
     Args:
         family: Where calls are recorded; None for spans only.
+        cell: The only cell, if there are no labels.
         active: Where calls under way are counted if there are late labels.
         late: Labels that `add_label` gives.
         order: For each label of ``family``, in its order, the place of its
@@ -41,6 +42,7 @@ class FramePlan:
     """
 
     family: CallFamily | None = None
+    cell: CallCell | None = None
     active: ActiveFamily | None = None
     late: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
@@ -62,7 +64,7 @@ class Frame:
     def __init__(self, plan: FramePlan, early: tuple[object, ...]) -> None:
         self.plan = plan
         self.early = early
-        self.cell: CallCell | None = None
+        self.cell = plan.cell
         self.active: ActiveCell | None = None
         self.scope: LabelScope | None = None
         self.token: Token[LabelScope | None] | None = None
@@ -73,7 +75,8 @@ class Frame:
             self.scope = LabelScope(plan.late, current_scope.get())
             next(self.active.tick)
         elif plan.family is not None:
-            self.cell = plan.family.find(early) if plan.family.labels else plan.family.hold(())
+            if self.cell is None:
+                self.cell = plan.family.find(early)
             self._tick(self.cell)
         self.started = perf_counter()
 

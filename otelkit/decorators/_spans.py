@@ -33,6 +33,31 @@ class SpanSpec:
     kind: SpanKind = SpanKind.INTERNAL
 
 
+class _Tracers:
+    """
+    The tracer of whichever provider is installed now.
+
+    Asking the SDK's provider for one builds it anew each time.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: tuple[trace.TracerProvider | None, Any] = (None, None)
+
+    def current(self) -> trace.Tracer:
+        """Return the tracer; it is not kept across a change of provider."""
+        provider = trace.get_tracer_provider()
+        known, tracer = self._known
+        if provider is not known:
+            tracer = provider.get_tracer(INSTRUMENTATION_SCOPE)
+            self._known = (provider, tracer)
+        return tracer
+
+
+_tracers = _Tracers()
+
+
 class ActiveSpan:
     """
     A span that may be attached and detached many times, as a generator needs.
@@ -47,8 +72,7 @@ class ActiveSpan:
         self._span: Any = None
         self._context: Any = None
         try:
-            tracer = trace.get_tracer(INSTRUMENTATION_SCOPE)
-            self._span = tracer.start_span(spec.name, kind=spec.kind, attributes=dict(spec.attributes))
+            self._span = _tracers.current().start_span(spec.name, kind=spec.kind, attributes=spec.attributes)
             self._context = trace.set_span_in_context(self._span)
         except Exception as error:
             guard.failed("starting a span", error)

@@ -116,8 +116,8 @@ def _plan(subject: Subject, signature: Signature, labels: LabelPlan, where: str)
     family = _family(subject, labels, where)
     before_argument = subject.before_argument if subject.before_argument in signature.names else ""
     before = subject.before if before_argument else None
+    sole = family.hold(()) if family is not None and not family.labels else None
     if subject.span is None and not labels.late:
-        sole = family.hold(()) if family is not None and not labels.early else None
         return Plan(labels, sole, family, None, judge, ignored, before, before_argument, subject.after)
     order = tuple((*labels.early, *labels.late).index(label) for label in family.labels) if family is not None else ()
     span = None
@@ -127,7 +127,7 @@ def _plan(subject: Subject, signature: Signature, labels: LabelPlan, where: str)
             attributes[semconv.METRIC] = subject.metrics[3].name
         span = SpanSpec(subject.span, attributes, subject.kind)
     active = _active(subject, labels) if family is not None else None
-    frame = FramePlan(family, active, labels.late, order, span, judge, ignored, subject.after)
+    frame = FramePlan(family, sole, active, labels.late, order, span, judge, ignored, subject.after)
     return Plan(labels, frame=frame, before=before, before_argument=before_argument)
 
 
