@@ -15,8 +15,8 @@ queue: asyncio.Queue[dict] = asyncio.Queue()
 
 @otelkit.publisher
 class Payments:
-    async def payment_completed(self, payment: int) -> None:
-        await queue.put({"payment": payment, "timestamp": time.time()})
+    async def publish(self, event: str, payment: int) -> None:
+        await queue.put({"event": event, "payment": payment, "timestamp": time.time()})
 
 
 @otelkit.service
@@ -31,7 +31,7 @@ class Mailer:
 async def main() -> None:
     payments, mailer = Payments(), Mailer()
     for payment in range(1, 11):
-        await payments.payment_completed(payment)
+        await payments.publish("payment.completed", payment)
     handled = failed = 0
     while not queue.empty():
         try:
@@ -50,4 +50,5 @@ if __name__ == "__main__":
     asyncio.run(main())
     otelkit.shutdown()
     for row in csv.DictReader(Path(folder, "metrics.csv").read_text().splitlines()):
-        print(row["metric"], row["labels"], row["field"], row["value"])
+        if row["field"] in ("value", "count"):
+            print(row["metric"], row["labels"], row["value"])

@@ -4,7 +4,7 @@
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 import otelkit
 
@@ -24,9 +24,9 @@ if __name__ == "__main__":
         order()
 
     data = reader.get_metrics_data()
-    assert data is not None
-    for resource in data.resource_metrics:
+    for resource in data.resource_metrics if data else ():
         for scope in resource.scope_metrics:
             for metric in scope.metrics:
                 for point in metric.data.data_points:
-                    print(scope.scope.name, metric.name, getattr(point, "value", None) or point.count)
+                    value = point.value if isinstance(point, NumberDataPoint) else point.count
+                    print(f"{scope.scope.name}: {metric.name} {value}")

@@ -50,4 +50,5 @@ if __name__ == "__main__":
     orders.health()
     otelkit.shutdown()
     for row in csv.DictReader(Path(folder, "metrics.csv").read_text().splitlines()):
-        print(row["metric"], row["labels"], row["field"], row["value"])
+        if row["field"] in ("value", "count"):
+            print(row["metric"], row["labels"], row["value"])

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spans: one per call of a decorated function, linked to its metrics; and spans by hand within."""
 
+from opentelemetry import trace
+
 import otelkit
+
+tracer = trace.get_tracer(__name__)
 
 
 @otelkit.traced
@@ -13,6 +17,8 @@ def charge(order: int) -> None:
 
 @otelkit.observed
 def checkout(order: int) -> None:
+    with tracer.start_as_current_span("reserve", attributes={"order": order}) as span:
+        span.add_event("taken from the shelf")
     charge(order)
 
 
