@@ -401,6 +401,7 @@ def test_ipv6_loopback(serve):
         assert connection.getresponse().status == 200
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12 and newer
 def test_a_forked_child_neither_hangs_nor_holds_the_port(serve):
     """The child can shut down at once, and the parent's port is free when the parent lets go of it."""
     reader = serve()
