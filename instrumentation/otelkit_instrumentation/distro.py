@@ -12,7 +12,9 @@ takes whichever it meets first. Where both are installed, set
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
@@ -21,11 +23,17 @@ from opentelemetry.sdk._configuration import _BaseConfigurator
 from opentelemetry.util._importlib_metadata import EntryPoint
 
 import otelkit
+from otelkit.config import Settings, load
 from otelkit.exceptions import OtelkitError
 
 __all__ = ("OtelkitConfigurator", "OtelkitDistro")
 
 _logger = logging.getLogger(__name__)
+
+SERVING_PROCESS = "_OTELKIT_SERVING_PROCESS"
+"""Number of the process that serves /metrics, for the Python processes that it starts."""
+
+MACHINE = "otelkit_machine"
 
 
 class OtelkitConfigurator(_BaseConfigurator):
@@ -35,6 +43,9 @@ class OtelkitConfigurator(_BaseConfigurator):
     A mistake in the configuration is told in one line on stderr and goes no
     further: raised, it would be logged twice with its traceback by the loader.
 
+    In a Python process that an instrumented one has started, /metrics is left
+    to that one, as it has the port; all other exporters work in both.
+
     Attributes:
         failed: Whether the last attempt failed.
     """
@@ -42,11 +53,13 @@ class OtelkitConfigurator(_BaseConfigurator):
     failed = False
 
     def _configure(self, **kwargs: Any) -> None:
+        cls = type(self)
         try:
-            otelkit.configure()
-            type(self).failed = False
+            settings = load()
+            otelkit.configure(**_without_taken_port(settings))
+            cls.failed = False
         except Exception as error:
-            type(self).failed = True
+            cls.failed = True
             _complain(f"not set up, the program runs without it. {_told(error)}", error)
 
 
@@ -59,7 +72,8 @@ class OtelkitDistro(BaseDistro):
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """Activate one instrumentor; what is not installed is left to the loader, any other failure is one line."""
-        if OtelkitConfigurator.failed:
+        # The configurator observes the machine already, and only those parts of it that the settings name.
+        if OtelkitConfigurator.failed or entry_point.name == MACHINE:
             return
         try:
             super().load_instrumentor(entry_point, **kwargs)
@@ -67,6 +81,28 @@ class OtelkitDistro(BaseDistro):
             raise
         except Exception as error:
             _complain(f"instrumentor {entry_point.name} left out. {_told(error)}", error)
+
+
+def _without_taken_port(settings: Settings) -> Mapping[str, object]:
+    """Return the arguments that leave /metrics to the ancestor that serves it; none when there is no such process."""
+    if not settings.enabled or "prometheus" not in settings.metrics_exporters or settings.prometheus_port == 0:
+        return {}
+    if _is_another_live_process(os.environ.get(SERVING_PROCESS, "")):
+        return {"metrics_exporters": [name for name in settings.metrics_exporters if name != "prometheus"]}
+    os.environ[SERVING_PROCESS] = str(os.getpid())
+    return {}
+
+
+def _is_another_live_process(number: str) -> bool:
+    if not number.isdecimal() or int(number) == os.getpid():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _told(error: Exception) -> str:
