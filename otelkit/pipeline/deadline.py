@@ -21,9 +21,10 @@ Job = Callable[[float], object]
 
 
 class Jobs:
-    """Jobs under way. Any number of threads may `wait` for them, each with its own patience."""
+    """Jobs under way. Any number of threads may `wait` for them, none beyond the one deadline."""
 
     def __init__(self, jobs: Mapping[str, Job], timeout_s: float) -> None:
+        self._deadline = time.monotonic() + timeout_s
         self._failed: list[str] = []
         self._threads = {name: self._start(name, job, timeout_s) for name, job in jobs.items()}
 
@@ -45,7 +46,7 @@ class Jobs:
 
     def wait(self, timeout_s: float) -> list[str]:
         """Wait until all have ended, and return the names of those that failed or are late."""
-        end = time.monotonic() + timeout_s
+        end = min(time.monotonic() + timeout_s, self._deadline)
         for thread in self._threads.values():
             if thread is not None and thread is not threading.current_thread():
                 thread.join(max(0.0, end - time.monotonic()))

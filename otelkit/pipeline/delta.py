@@ -96,22 +96,25 @@ def _number(point: NumberPoint, before: NumberPoint | None) -> NumberPoint | Non
 
 
 def _histogram(point: HistogramPoint, before: HistogramPoint | None) -> HistogramPoint | None:
-    if before is None or before.start_ns != point.start_ns or before.bounds != point.bounds:
+    if before is None:
         return point
-    count = point.count - before.count
-    if not count:
+    attributes, start_ns, time_ns, count, total, low, high, bounds, buckets, exemplars = point
+    _, old_start_ns, since_ns, old_count, old_total, _, _, old_bounds, old_buckets, _ = before
+    if old_start_ns != start_ns or (old_bounds is not bounds and old_bounds != bounds):
+        return point
+    if count == old_count:
         return None
     return HistogramPoint(
-        point.attributes,
-        before.time_ns,
-        point.time_ns,
-        count,
-        point.sum - before.sum,
-        point.min,
-        point.max,
-        point.bounds,
-        list(map(sub, point.buckets, before.buckets)),
-        _since(before.time_ns, point.exemplars) if point.exemplars else (),
+        attributes,
+        since_ns,
+        time_ns,
+        count - old_count,
+        total - old_total,
+        low,
+        high,
+        bounds,
+        tuple(map(sub, buckets, old_buckets)),
+        _since(since_ns, exemplars) if exemplars else (),
     )
 
 

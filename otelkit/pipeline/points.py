@@ -10,7 +10,7 @@ the copies would cost more than all the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from opentelemetry.sdk.metrics import Exemplar as SdkExemplar
@@ -41,6 +41,9 @@ from otelkit._core._snapshot import (
     Point,
 )
 
+# A frozen dataclass's constructor sets each field by object.__setattr__: 2.4 µs a histogram point, against 0.5 µs.
+_new = object.__new__
+
 
 def sdk_metrics(snapshots: Iterable[MetricSnapshot], delta_kinds: Collection[Kind]) -> list[SdkMetric]:
     """Return ``snapshots``, summaries taken apart, as the SDK's metrics; ``delta_kinds`` are marked as deltas."""
@@ -68,31 +71,53 @@ def _gauge(points: list[Any], _: AggregationTemporality) -> DataT:
 
 
 def _numbers(points: list[NumberPoint]) -> list[NumberDataPoint]:
-    return [
-        NumberDataPoint(attributes, start_ns, time_ns, value, _exemplars((exemplar,)) if exemplar is not None else ())
-        for attributes, start_ns, time_ns, value, exemplar in points
-    ]
+    return [_number(*point) for point in points]
+
+
+def _number(
+    attributes: Attributes, start_ns: int, time_ns: int, value: float, exemplar: Exemplar | None
+) -> NumberDataPoint:
+    point = _new(NumberDataPoint)
+    point.__dict__.update(
+        attributes=attributes,
+        start_time_unix_nano=start_ns,
+        time_unix_nano=time_ns,
+        value=value,
+        exemplars=() if exemplar is None else _exemplars((exemplar,)),
+    )
+    return point
 
 
 def _histogram(points: list[HistogramPoint], temporality: AggregationTemporality) -> DataT:
-    return Histogram(
-        [
-            HistogramDataPoint(
-                attributes,
-                start_ns,
-                time_ns,
-                count,
-                total,
-                buckets,
-                bounds,
-                low,
-                high,
-                _exemplars(exemplars) if exemplars else (),
-            )
-            for attributes, start_ns, time_ns, count, total, low, high, bounds, buckets, exemplars in points
-        ],
-        temporality,
+    return Histogram([_histogram_point(*point) for point in points], temporality)
+
+
+def _histogram_point(
+    attributes: Attributes,
+    start_ns: int,
+    time_ns: int,
+    count: int,
+    total: float,
+    low: float,
+    high: float,
+    bounds: tuple[float, ...],
+    buckets: Sequence[int],
+    exemplars: tuple[Exemplar, ...],
+) -> HistogramDataPoint:
+    point = _new(HistogramDataPoint)
+    point.__dict__.update(
+        attributes=attributes,
+        start_time_unix_nano=start_ns,
+        time_unix_nano=time_ns,
+        count=count,
+        sum=total,
+        bucket_counts=buckets,
+        explicit_bounds=bounds,
+        min=low,
+        max=high,
+        exemplars=_exemplars(exemplars) if exemplars else (),
     )
+    return point
 
 
 def _exponential_histogram(points: list[ExponentialPoint], temporality: AggregationTemporality) -> DataT:

@@ -1,0 +1,247 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Setting up, setting up again, and ending, whatever the other side does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from otelkit import pipeline
+from otelkit.exceptions import ConfigurationError
+from otelkit.instruments.counter import counter
+from otelkit.instruments.registry import Registry
+from otelkit.pipeline.telemetry import Telemetry
+from support import otlp_receiver
+from support.otlp_receiver import OtlpReceiver
+
+Start = Callable[..., Telemetry]
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize("kind", ["dead", "never"])
+def test_shutdown_keeps_its_time(start: Start, registry: Registry, protocol: str, kind: str) -> None:
+    """Against a port where nobody listens and a receiver that never answers; also while an export hangs."""
+    with OtlpReceiver("grpc" if protocol == "grpc" else "http") as receiver:
+        receiver.always = otlp_receiver.NEVER
+        endpoint = receiver.endpoint if kind == "never" else f"http://127.0.0.1:{_free_port()}"
+        telemetry = start(
+            otlp_endpoint=endpoint, otlp_protocol=protocol, export_interval_s=0.05, otlp_timeout_s=10, span_delay_s=0.05
+        )
+        counter("t.calls", registry=registry).increment()
+        with trace.get_tracer("application").start_as_current_span("work"):
+            pass
+        time.sleep(0.2)
+        began = time.monotonic()
+        assert not telemetry.flush(0.2)
+        assert time.monotonic() - began < 0.5
+        began = time.monotonic()
+        assert not telemetry.shutdown(1)
+        assert 0.5 < time.monotonic() - began < 1.3
+        began = time.monotonic()
+        assert not telemetry.shutdown(1)
+        assert time.monotonic() - began < 0.2
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_shutdown_from_several_threads(start: Start, registry: Registry, receiver: OtlpReceiver) -> None:
+    """It happens once, and everybody hears that all was delivered."""
+    telemetry = start(otlp_endpoint=receiver.endpoint, traces_exporters=["none"])
+    counter("t.calls", registry=registry).increment()
+    heard: list[bool] = []
+    threads = [threading.Thread(target=lambda: heard.append(telemetry.shutdown(2))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == [True] * 4
+    assert len(receiver.requests) == 1
+    assert telemetry.shutdown(2)
+    assert receiver.total("t.calls") == 1
+
+
+def test_second_configuration_replaces_the_first(start: Start, registry: Registry) -> None:
+    """The first destination gets what came before, the second what comes after; instruments and tracers live on."""
+    with OtlpReceiver() as first, OtlpReceiver() as second:
+        start(otlp_endpoint=first.endpoint, metrics_temporality="delta", service_name="one", sampler="always_off")
+        calls = counter("t.calls", registry=registry)
+        theirs = metrics.get_meter("application").create_counter("theirs.calls")
+        tracer = trace.get_tracer("application")
+        calls.increment(1)
+        with tracer.start_as_current_span("not sampled"):
+            pass
+        provider = metrics.get_meter_provider()
+
+        start(otlp_endpoint=second.endpoint, metrics_temporality="delta", service_name="two")
+        assert metrics.get_meter_provider() is provider
+        calls.increment(2)
+        theirs.add(5)
+        with tracer.start_as_current_span("sampled"):
+            pass
+        assert pipeline.shutdown()
+        assert first.total("t.calls") == 1
+        assert first.spans() == []
+        assert {series.resource["service.name"] for series in first.series()} == {"one"}
+        assert second.total("t.calls") == 3  # a new reader knows of no delivery: it gets a series from its start
+        assert second.total("theirs.calls") == 5
+        assert [span.name for span in second.spans()] == ["sampled"]
+        assert {series.resource["service.name"] for series in second.series()} == {"two"}
+
+
+def test_configuration_after_shutdown(start: Start, registry: Registry) -> None:
+    """The pipeline may be ended and begun again."""
+    with OtlpReceiver() as first, OtlpReceiver() as second:
+        start(otlp_endpoint=first.endpoint)
+        assert pipeline.shutdown()
+        start(otlp_endpoint=second.endpoint)
+        counter("t.calls", registry=registry).increment()
+        with trace.get_tracer("application").start_as_current_span("work"):
+            pass
+        assert pipeline.shutdown()
+        assert second.total("t.calls") == 1
+        assert len(second.spans()) == 1
+
+
+def test_reader_that_the_application_adds(start: Start, registry: Registry) -> None:
+    """A reader added to our provider later gets cells and SDK instruments."""
+    start(metrics_exporters=["none"], traces_exporters=["none"])
+    reader = InMemoryMetricReader()
+    metrics.get_meter_provider().add_metric_reader(reader)  # type: ignore[attr-defined]
+    counter("t.calls", registry=registry).increment(4)
+    data = reader.get_metrics_data()
+    assert data is not None
+    names = {m.name for r in data.resource_metrics for scope in r.scope_metrics for m in scope.metrics}
+    assert {"t.calls", "otelkit.series"} <= names
+
+
+def test_off_builds_nothing(start: Start) -> None:
+    """Nothing is installed, and flush and shutdown are content."""
+    telemetry = start(enabled=False)
+    assert (telemetry.metering, telemetry.tracing, telemetry.readers) == (None, None, ())
+    assert type(metrics.get_meter_provider()).__name__ == "_ProxyMeterProvider"
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    assert telemetry.flush(1)
+    assert telemetry.shutdown(1)
+
+
+def test_metrics_and_traces_are_switched_apart(start: Start) -> None:
+    """Each signal has its own switch."""
+    telemetry = start(traces_enabled=False, metrics_exporters=["none"])
+    assert telemetry.meter_provider is metrics.get_meter_provider()
+    assert telemetry.tracer_provider is None
+
+
+def test_failed_set_up_leaves_nothing(start: Start, receiver: OtlpReceiver) -> None:
+    """A bad sampler raises; what was begun is undone, and the next configuration works."""
+    with pytest.raises(ConfigurationError):
+        start(sampler="traceidratio", sampler_arg=7.0, otlp_endpoint=receiver.endpoint)
+    assert pipeline.current() is None
+    assert start(otlp_endpoint=receiver.endpoint).flush(2)
+
+
+def test_application_spans_use_the_sampler(start: Start, receiver: OtlpReceiver) -> None:
+    """A ratio of nothing keeps nothing."""
+    telemetry = start(otlp_endpoint=receiver.endpoint, sampler="traceidratio", sampler_arg=0.0)
+    with trace.get_tracer("application").start_as_current_span("work"):
+        pass
+    assert telemetry.flush(2)
+    assert receiver.spans() == []
+
+
+def test_resource(start: Start, receiver: OtlpReceiver) -> None:
+    """Name, version, namespace and further attributes arrive on both signals."""
+    telemetry = start(
+        otlp_endpoint=receiver.endpoint,
+        service_name="shop",
+        service_version="2",
+        service_namespace="store",
+        resource_attributes={"team": "blue"},
+    )
+    assert telemetry.flush(2)
+    resource = receiver.series()[0].resource
+    assert {key: resource[key] for key in ("service.name", "service.version", "service.namespace", "team")} == {
+        "service.name": "shop",
+        "service.version": "2",
+        "service.namespace": "store",
+        "team": "blue",
+    }
+    assert resource["service.instance.id"]
+
+
+_AT_EXIT = """
+import otelkit.pipeline as pipeline
+from opentelemetry import trace
+from otelkit.instruments.counter import counter
+pipeline.configure(file="/dev/null", machine=[])
+counter("t.calls").increment(7)
+with trace.get_tracer("application").start_as_current_span("work"):
+    pass
+"""
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_end_of_the_program_delivers(protocol: str) -> None:
+    """Configured by variables alone, without a word about shutdown."""
+    with OtlpReceiver(protocol) as receiver:
+        assert _run(_AT_EXIT, receiver, protocol) == ""
+        assert receiver.total("t.calls") == 7
+        assert [span.name for span in receiver.spans()] == ["work"]
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_end_of_the_program_is_not_held_up(protocol: str) -> None:
+    """A receiver that never answers costs the two seconds of shutdown_timeout_s, no more."""
+    with OtlpReceiver(protocol) as receiver:
+        receiver.always = otlp_receiver.NEVER
+        began = time.monotonic()
+        assert "could not deliver everything within 2 s" in _run(_AT_EXIT, receiver, protocol)
+        assert time.monotonic() - began < 5
+
+
+_FORKING = """
+import os, sys
+import otelkit.pipeline as pipeline
+from otelkit.instruments.counter import counter
+pipeline.configure(file="/dev/null", machine=[], traces_exporters=["none"])
+calls = counter("t.calls")
+calls.increment(100)
+assert pipeline.flush(5)
+child = os.fork()
+calls.increment(1)
+if child:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_forked_child_reports_its_own(registry: Registry) -> None:
+    """Parent and child deliver at their ends; the child starts from zero, under an instance id of its own."""
+    with OtlpReceiver() as receiver:
+        assert _run(_FORKING, receiver, "http") == ""
+        last = {series.resource["service.instance.id"]: series.point.as_int for series in receiver.series("t.calls")}
+        assert sorted(last.values()) == [1, 101]
+
+
+def _run(script: str, receiver: OtlpReceiver, protocol: str) -> str:
+    """Run a program of its own and return what it said on stderr."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL", "PYTHON"))},
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if protocol == "grpc" else "http/protobuf",
+    }
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
