@@ -77,10 +77,15 @@ class Sampled:
 
     def close(self) -> None:
         """Let the part go; the next call builds it anew."""
-        if self._pid == os.getpid() and self._part is not None:
-            with self._lock, guard.shield(f"devices.{self._name}"):
-                self._part.close()
-        self._renew()
+        if self._pid != os.getpid():
+            return self._renew()  # what the parent holds is the parent's to give back
+        with self._lock:
+            part, self._part = self._part, None
+            self._reading, self._read_at = {}, -float("inf")
+            if part is not None:
+                with guard.shield(f"devices.{self._name}"):
+                    part.close()
+        return None
 
 
 @contextmanager

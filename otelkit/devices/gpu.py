@@ -12,6 +12,8 @@ from otelkit.devices._part import Labels, Reading, add
 from otelkit.devices.gpu_nvml import GpuMonitor, GpuUnavailableError
 from otelkit.devices.gpu_reading import GpuReading
 
+__all__ = ("METRICS", "Gpus")
+
 _logger = logging.getLogger("otelkit")
 
 METRICS = (
@@ -43,7 +45,12 @@ class Gpus:
     counter; it is the gauge ``hw.gpu.pcie.throughput``, which all have.
 
     Memory per process is that of this process alone: each process reports
-    its own, so that a sum over processes counts nothing twice.
+    its own, so that a sum over processes counts nothing twice. The driver
+    knows processes by the host's numbers: in a container with numbers of its
+    own none is this one, and the metric is left out.
+
+    A GPU in MIG mode tells the memory of the whole device, its instances
+    that of each: sum over one or the other (``hw.parent``), not both.
     """
 
     metrics = METRICS

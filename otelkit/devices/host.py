@@ -12,6 +12,8 @@ from typing import Any
 from otelkit import semconv
 from otelkit.devices._part import Labels, Reading, add, quietly
 
+__all__ = ("METRICS", "Host")
+
 METRICS = (
     semconv.SYSTEM_CPU_TIME,
     semconv.SYSTEM_CPU_UTILIZATION,

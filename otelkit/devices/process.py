@@ -10,6 +10,8 @@ import time
 from otelkit import semconv
 from otelkit.devices._part import Reading, add, quietly
 
+__all__ = ("METRICS", "Process")
+
 METRICS = (
     semconv.PROCESS_CPU_TIME,
     semconv.PROCESS_CPU_UTILIZATION,

@@ -10,6 +10,8 @@ import sys
 from otelkit import semconv
 from otelkit.devices._part import Reading, add
 
+__all__ = ("METRICS", "Runtime")
+
 METRICS = (
     semconv.CPYTHON_GC_COLLECTIONS,
     semconv.CPYTHON_GC_COLLECTED_OBJECTS,

@@ -20,16 +20,11 @@ SOURCE = Path(__file__).parent / "fake_nvml" / "nvml.c"
 Script = Callable[..., Any]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of the tests that need gcc."""
-    config.addinivalue_line("markers", "gpu_fake: needs gcc, to compile a fake libnvidia-ml.so.1 (make test-gpu)")
-
-
 def run_script(code: str, **environ: str) -> Any:
     """Run ``code`` in a fresh interpreter and return what it prints, read as JSON."""
     clean = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-P", "-W", "error", "-c", code],  # -P: the installed package, not the checkout
         env=clean | environ,
         capture_output=True,
         text=True,

@@ -154,7 +154,8 @@ def test_pcie_throughput_is_the_difference_of_the_counts(with_gpus: Run) -> None
     assert with_gpus(code + "    time.sleep(0.05)\nprint(json.dumps(rates))") == [2_000_000, 0]
 
 
-def test_a_device_lost_in_mid_run_says_so_and_the_others_go_on(with_gpus: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["15", "16"], ids=["GPU_IS_LOST", "RESET_REQUIRED"])
+def test_a_device_lost_in_mid_run_says_so_and_the_others_go_on(with_gpus: Run, tmp_path: Path, code: str) -> None:
     """It keeps hw.status alone, with failed at 1; one line is logged; what comes back is read again."""
     lost = tmp_path / "lost"
     before, during, again, after, lines = with_gpus(
@@ -169,6 +170,7 @@ results += [collect(), lines]
 print(json.dumps(results))
 """,
         FAKE_NVML_LOST=str(lost),
+        FAKE_NVML_LOST_CODE=code,
     )
     assert SECOND in ids(before, "hw.gpu.memory.usage")
     for collected in (during, again):
@@ -179,6 +181,20 @@ print(json.dumps(results))
     assert SECOND in ids(after, "hw.gpu.memory.usage")
     assert [(name, level) for name, level, _text in lines] == [("otelkit", "WARNING")]
     assert SECOND in lines[0][2]
+
+
+def test_a_device_that_answers_nothing_has_no_status(with_gpus: Run, tmp_path: Path) -> None:
+    """An error that does not mean lost leaves the state unknown: neither ok nor failed is claimed."""
+    lost = tmp_path / "lost"
+    code = READ + f"open({str(lost)!r}, 'w').close()\nprint(json.dumps(told(monitor.device(1))))"
+    reading = with_gpus(code, FAKE_NVML_LOST=str(lost), FAKE_NVML_LOST_CODE="999")
+    assert reading == {
+        "index": 1,
+        "uuid": SECOND,
+        "name": "Fake H200",
+        "driver_version": "999.42",
+        "serial_number": "4711",
+    }
 
 
 def test_a_device_lost_before_the_start_is_left_out(with_gpus: Run, tmp_path: Path) -> None:

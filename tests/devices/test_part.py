@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -52,6 +53,15 @@ def test_all_who_ask_within_a_collection_share_one_reading() -> None:
     now[0] += KEEP_S
     assert sampled()[semconv.SYSTEM_UPTIME] == [(2, {})]
     assert (Thing.built, Thing.read_times) == (1, 2)
+
+
+def test_threads_that_ask_at_once_share_one_reading() -> None:
+    """Eight threads, of which each could be the first, cause one reading."""
+    sampled = Sampled("thing", Thing)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: sampled()[semconv.SYSTEM_UPTIME], range(64)))
+    assert answers == [[(1, {})]] * 64
+    assert (Thing.built, Thing.read_times) == (1, 1)
 
 
 def test_closing_lets_the_part_go_and_the_next_question_builds_it_anew() -> None:

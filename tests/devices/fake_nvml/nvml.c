@@ -8,7 +8,7 @@
  *   1  no power, no energy, no ECC, no byte counts; only the older calls for memory and temperature
  *   2  MIG: two instances, which tell their memory and nothing else
  *
- * FAKE_NVML_LOST names a file: while it exists, GPU 1 is lost.
+ * FAKE_NVML_LOST names a file: while it exists, GPU 1 is lost; FAKE_NVML_LOST_CODE is what it then answers.
  * FAKE_NVML_INIT is the code that initialisation returns.
  * FAKE_NVML_LOG names a file that gets "init PID" and "shutdown PID" lines.
  *
@@ -54,7 +54,9 @@ static void note(const char *what) {
 static int usable(device *d) {
     if (!users || owner != getpid()) return UNINITIALIZED;
     const char *lost = getenv("FAKE_NVML_LOST");
-    return d && d->gpu == 1 && lost && access(lost, F_OK) == 0 ? LOST : OK;
+    if (!d || d->gpu != 1 || !lost || access(lost, F_OK) != 0) return OK;
+    const char *code = getenv("FAKE_NVML_LOST_CODE");
+    return code ? atoi(code) : LOST;
 }
 
 #define NEED(d) do { int code = usable(d); if (code) return code; } while (0)
