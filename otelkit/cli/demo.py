@@ -195,7 +195,10 @@ def _load_system() -> Any:
 
 
 def _duration(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"Expected a number of seconds above 0, got {text}")
+        raise argparse.ArgumentTypeError(f"Expected a number of seconds above 0, got {text!r}.")
     return value

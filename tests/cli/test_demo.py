@@ -58,22 +58,33 @@ def scrape(port: int, accept: str = "text/plain") -> str:
         return answer.read().decode()
 
 
-def wait_for(port: int, text: str) -> None:
-    """Wait until `/metrics` holds ``text``."""
+def wait_for(port: int, name: str, label: str) -> None:
+    """Wait until a series of ``name`` with ``label`` has counted something."""
+    series = re.compile(rf"^{name}\{{[^}}]*{label}[^}}]*\}} [1-9]", re.MULTILINE)
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until:
         try:
-            if text in scrape(port):
+            if series.search(scrape(port)):
                 return
         except OSError:
             pass
         time.sleep(0.1)
-    raise AssertionError(f"no {text!r} on /metrics within {START_TIMEOUT_S:g} s")
+    raise AssertionError(f"no {series.pattern} on /metrics within {START_TIMEOUT_S:g} s")
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Leave neither the process nor its pipes behind, whatever the test came to."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def wait_until_gone(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Return those of ``processes`` that are still alive after a while."""
-    return psutil.wait_procs(processes, timeout=5)[1]
+    """Return those of ``processes`` that still run after a while; a zombie, which its new parent forgot, has ended."""
+    alive = psutil.wait_procs(processes, timeout=5)[1]
+    return [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +101,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     try:
         # The batch's first run is over: by then everything else has recorded, too.
-        wait_for(port, 'job_duration_seconds_count{job="index_files"')
-        wait_for(port, 'action="place_order"')
+        wait_for(port, "job_duration_seconds_count", 'job="index_files"')
+        wait_for(port, "event_processing_time_seconds_count", 'event="order.placed"')
         children = psutil.Process(process.pid).children(recursive=True)
         text = scrape(port)
         openmetrics = scrape(port, "application/openmetrics-text; version=1.0.0")
         output, errors = process.communicate(timeout=5 + END_TIMEOUT_S)
     finally:
-        process.kill()
+        end(process)
     return Run(process.returncode, output, errors, text, openmetrics, folder, children)
 
 
@@ -286,12 +297,12 @@ def test_sigterm_ends_it_as_cleanly(tmp_path: Path):
         text=True,
     )
     try:
-        wait_for(port, 'action="place_order"')
+        wait_for(port, "service_requests_total", 'action="place_order"')
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=END_TIMEOUT_S)
     finally:
-        process.kill()
+        end(process)
     assert (process.returncode, errors) == (143, "")
     assert "Summary of" in output
     assert "service.requests" in metrics_of(lines_of(tmp_path / "metrics.jsonl")[-1])
@@ -315,7 +326,7 @@ def test_a_signal_during_the_start_ends_it_too(tmp_path: Path):
         os.killpg(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=END_TIMEOUT_S)
     finally:
-        process.kill()
+        end(process)
     assert (process.returncode, errors) == (0, "")
     assert "open the shop" not in output
     assert "Summary of 0 s" in output
