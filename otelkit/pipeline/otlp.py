@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry.sdk.metrics import Counter, Histogram, ObservableCounter
@@ -87,7 +88,23 @@ def _session(signal: Signal) -> Any:
 
     session = requests.Session()
     session.hooks["response"].append(count_rejected)
+    _sessions.add(session)
     return session
+
+
+_sessions: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    # Parent and child would write to one and the same connection. Fresh adapters instead of close(), which takes locks
+    # that a thread of the parent may have held.
+    for session in list(_sessions):
+        for prefix, adapter in list(session.adapters.items()):
+            session.mount(prefix, type(adapter)())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _count_rejected(signal: Signal, body: bytes) -> None:

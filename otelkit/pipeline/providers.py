@@ -9,6 +9,7 @@ tracers keep theirs for good: so the provider stays and its parts are replaced.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from opentelemetry.sdk.resources import (
 from opentelemetry.sdk.trace import TracerProvider
 
 from otelkit import semconv
+from otelkit._core._guard import guard
 from otelkit.pipeline.spans import ReplaceableProcessors, ReplaceableSampler, create_sampler
 
 if TYPE_CHECKING:
@@ -96,6 +98,15 @@ class OwnMeterProvider(MeterProvider):
         super().remove_metric_reader(metric_reader)
         if metric_reader in self._shared:
             self._shared.remove(metric_reader)
+
+    def _handle_fork(self) -> None:
+        # A thread of the parent's may have been collecting: the copies of its locks are never released in the child.
+        with guard.shield("fork of the MeterProvider"):
+            consumer = self._measurement_consumer
+            consumer._lock = threading.Lock()
+            for storage in consumer._reader_storages.values():
+                storage._lock = threading.RLock()
+        super()._handle_fork()
 
     def replace(self, settings: Settings) -> None:
         """Take over what can change: the resource; attributes that are no longer named stay."""

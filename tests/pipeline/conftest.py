@@ -10,11 +10,11 @@ import opentelemetry.metrics._internal as metrics_globals
 import pytest
 from opentelemetry import trace as trace_globals
 from opentelemetry.util._once import Once
+from support.otlp_receiver import OtlpReceiver
 
 from otelkit.config import load
 from otelkit.instruments.registry import Registry
 from otelkit.pipeline import telemetry
-from support.otlp_receiver import OtlpReceiver
 
 
 @pytest.fixture

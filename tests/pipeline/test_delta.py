@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -51,7 +52,7 @@ def test_histogram_deltas_add_up(rounds: list) -> None:
         assert max(point.max for point in points) == max(observed)
         inside = [-10.0 < value <= 0.0 for value in observed].count(True)
         assert sum(point.buckets[1] for point in points) == inside
-    assert all(one.time_ns <= other.start_ns for one, other in zip(points, points[1:], strict=False))
+    assert all(one.time_ns <= other.start_ns for one, other in itertools.pairwise(points))
 
 
 @given(intervals)

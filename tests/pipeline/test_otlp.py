@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from opentelemetry import metrics, trace
+from support import otlp_receiver
+from support.otlp_receiver import CUMULATIVE, DELTA, OtlpReceiver
 
 from otelkit._core._guard import guard
 from otelkit.instruments.counter import counter
@@ -17,8 +19,6 @@ from otelkit.instruments.gauge import gauge, up_down_counter
 from otelkit.instruments.histogram import histogram, summary
 from otelkit.instruments.registry import Registry
 from otelkit.pipeline.telemetry import Telemetry
-from support import otlp_receiver
-from support.otlp_receiver import CUMULATIVE, DELTA, OtlpReceiver
 
 Start = Callable[..., Telemetry]
 

@@ -15,14 +15,14 @@ from collections.abc import Callable
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from support import otlp_receiver
+from support.otlp_receiver import OtlpReceiver
 
 from otelkit import pipeline
 from otelkit.exceptions import ConfigurationError
 from otelkit.instruments.counter import counter
 from otelkit.instruments.registry import Registry
 from otelkit.pipeline.telemetry import Telemetry
-from support import otlp_receiver
-from support.otlp_receiver import OtlpReceiver
 
 Start = Callable[..., Telemetry]
 
