@@ -30,10 +30,10 @@ __all__ = ("OtelkitConfigurator", "OtelkitDistro")
 
 _logger = logging.getLogger(__name__)
 
-SERVING_PROCESS = "_OTELKIT_SERVING_PROCESS"
+_SERVING_PROCESS = "_OTELKIT_SERVING_PROCESS"
 """Number of the process that serves /metrics, for the Python processes that it starts."""
 
-MACHINE = "otelkit_machine"
+_MACHINE = "otelkit_machine"
 
 
 class OtelkitConfigurator(_BaseConfigurator):
@@ -73,7 +73,7 @@ class OtelkitDistro(BaseDistro):
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """Activate one instrumentor; what is not installed is left to the loader, any other failure is one line."""
         # The configurator observes the machine already, and only those parts of it that the settings name.
-        if OtelkitConfigurator.failed or entry_point.name == MACHINE:
+        if OtelkitConfigurator.failed or entry_point.name == _MACHINE:
             return
         try:
             super().load_instrumentor(entry_point, **kwargs)
@@ -87,9 +87,9 @@ def _without_taken_port(settings: Settings) -> Mapping[str, object]:
     """Return the arguments that leave /metrics to the ancestor that serves it; none when there is no such process."""
     if not settings.enabled or "prometheus" not in settings.metrics_exporters or settings.prometheus_port == 0:
         return {}
-    if _is_another_live_process(os.environ.get(SERVING_PROCESS, "")):
+    if _is_another_live_process(os.environ.get(_SERVING_PROCESS, "")):
         return {"metrics_exporters": [name for name in settings.metrics_exporters if name != "prometheus"]}
-    os.environ[SERVING_PROCESS] = str(os.getpid())
+    os.environ[_SERVING_PROCESS] = str(os.getpid())
     return {}
 
 

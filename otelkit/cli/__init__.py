@@ -21,9 +21,9 @@ from otelkit.exceptions import OtelkitError, did_you_mean
 
 __all__ = ("COMMANDS", "Command", "main")
 
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141
+_EXIT_USAGE = 2
+_EXIT_INTERRUPTED = 130
+_EXIT_BROKEN_PIPE = 141
 
 
 class Command(NamedTuple):
@@ -80,13 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(words[0], command, words[1:])
     except OtelkitError as error:
         print(f"otelkit: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return _EXIT_USAGE
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return _EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) has gone; without this the interpreter complains once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+        return _EXIT_BROKEN_PIPE
 
 
 def _dispatch(name: str, command: Command, words: list[str]) -> int:
@@ -119,7 +119,7 @@ def _unknown(word: str) -> int:
     hint = did_you_mean(word, COMMANDS) if kind == "command" else ""
     text = f"otelkit: Expected one of the commands {', '.join(COMMANDS)}, got the {kind} {word!r}. {hint}".rstrip()
     print(f"{text}\n`otelkit --help` lists the commands.", file=sys.stderr)
-    return EXIT_USAGE
+    return _EXIT_USAGE
 
 
 def _version() -> str:

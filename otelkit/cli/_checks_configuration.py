@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import NamedTuple
 
 from otelkit.cli._findings import Finding, Status
 from otelkit.config import Settings, describe, display, load
-from otelkit.exceptions import ConfigurationError, did_you_mean
+from otelkit.exceptions import ConfigurationError
 
 __all__ = ("ShownSetting", "check", "shown_settings")
 
@@ -98,9 +99,10 @@ def _variables() -> Iterator[Finding]:
         )
     known = _known_variables()
     for name in sorted(os.environ):
-        if name.startswith("OTEL_") and name not in known and (hint := did_you_mean(name, known)):
+        # Instrumentors read variables of their own that nobody lists: only what is nearly a known name is a misspelling.
+        if name.startswith("OTEL_") and name not in known and (near := get_close_matches(name, known, 1, 0.92)):
             text = f"{name} is set, but OpenTelemetry for Python knows no such variable."
-            yield Finding(SECTION, "variable.unknown", Status.WARNING, text, hint)
+            yield Finding(SECTION, "variable.unknown", Status.WARNING, text, f"Did you mean {near[0]!r}?")
 
 
 def _known_variables() -> set[str]:

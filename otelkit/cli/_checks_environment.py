@@ -28,26 +28,24 @@ _AGENTS = (
     "traceloop-sdk",
 )
 
+_UWSGI = (
+    "uWSGI forks in C, and runs no threads and none of Python's fork hooks unless told to.",
+    "Start it with --enable-threads --py-call-osafterfork.",
+)
 _SERVERS = {
     "gunicorn": (
         "gunicorn forks its workers. otelkit starts afresh in each, as a service instance of its own.",
-        "Send OTLP to a Collector on this machine; with /metrics, one port cannot serve several workers.",
+        "Send OTLP to a Collector on this machine: /metrics is served by the master and does not see its workers.",
     ),
-    "uwsgi": (
-        "uWSGI forks in C, where Python's fork hooks need not run.",
-        "Start it with --enable-threads, and with --lazy-apps so that each worker sets otelkit up itself.",
-    ),
-    "pyuwsgi": (
-        "uWSGI forks in C, where Python's fork hooks need not run.",
-        "Start it with --enable-threads, and with --lazy-apps so that each worker sets otelkit up itself.",
-    ),
+    "uwsgi": _UWSGI,
+    "pyuwsgi": _UWSGI,
     "celery": (
         "Celery's prefork pool forks its workers. otelkit starts afresh in each.",
         "If the program calls otelkit.configure itself, do so on the worker_process_init signal.",
     ),
     "uvicorn": (
-        "uvicorn --workers starts processes that each set otelkit up anew.",
-        "Send OTLP to a Collector on this machine; with /metrics, one port cannot serve several workers.",
+        "uvicorn --workers and --reload start processes that each set otelkit up anew.",
+        "Send OTLP to a Collector on this machine: the first process alone can serve /metrics.",
     ),
 }
 

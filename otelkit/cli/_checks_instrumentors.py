@@ -81,7 +81,8 @@ def _missing() -> Iterator[Finding]:
 
 
 def _pip_install(packages: dict[str, str]) -> str:
-    return f"pip install {' '.join(sorted(set(packages.values())))}"
+    # With otelkit beside them pip must find releases that fit each other: each instrumentor demands one SDK release.
+    return f"pip install otelkit {' '.join(sorted(set(packages.values())))}"
 
 
 def _without_instrumentor() -> dict[str, str]:

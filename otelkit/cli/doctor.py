@@ -20,8 +20,8 @@ from otelkit.config import Settings
 
 __all__ = ("add_arguments", "main")
 
-EXIT_BROKEN = 1
-TIMEOUT_S = 4.0
+_EXIT_BROKEN = 1
+_TIMEOUT_S = 4.0
 
 _EPILOG = """\
 Run it where the program runs: with the same environment, in the same folder,
@@ -42,13 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Check, print, and return 1 if something is broken."""
     settings, findings = _checks_configuration.check()
-    findings += run_all(_checks(settings), TIMEOUT_S)
+    findings += run_all(_checks(settings), _TIMEOUT_S)
     shown = _checks_configuration.shown_settings(settings) if settings else []
     if arguments.json:
         _print_json(_report.as_json(findings, shown, _version()))
     else:
         _report.write_text(sys.stdout, findings, shown, verbose=arguments.verbose)
-    return EXIT_BROKEN if worst(findings) is Status.BROKEN else 0
+    return _EXIT_BROKEN if worst(findings) is Status.BROKEN else 0
 
 
 def _checks(settings: Settings | None) -> list[Callable[[], list[Finding]]]:

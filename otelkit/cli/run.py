@@ -6,7 +6,8 @@
 Puts a folder with a ``sitecustomize`` first on PYTHONPATH and becomes the
 program (exec): process id, exit code, signals, stdin, stdout and working
 folder are the program's own. The Python processes that the program starts
-inherit PYTHONPATH and are instrumented too, unless ``--no-children``.
+inherit PYTHONPATH and are instrumented too, unless ``--no-children``; of
+all of them, the first alone serves /metrics.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from otelkit.cli import _options
 
 __all__ = ("add_arguments", "main")
 
-STARTUP_FOLDER = str(Path(__file__).with_name("_startup"))
-ONLY_THE_PROGRAM = "_OTELKIT_RUN_ONLY_THE_PROGRAM"
-EXIT_CANNOT_EXECUTE = 126
-EXIT_NOT_FOUND = 127
+_STARTUP_FOLDER = str(Path(__file__).with_name("_startup"))
+_ONLY_THE_PROGRAM = "_OTELKIT_RUN_ONLY_THE_PROGRAM"
+_EXIT_CANNOT_EXECUTE = 126
+_EXIT_NOT_FOUND = 127
 
 _EPILOG = """\
 The program is what follows the options, or `--`: an executable with its
@@ -83,11 +84,11 @@ def _command(arguments: argparse.Namespace) -> list[str]:
 def _prepare(environment: MutableMapping[str, str], *, children: bool) -> None:
     python_path = environment.get("PYTHONPATH")
     # An empty entry stands for the working folder, so an empty variable must not become one.
-    inherited = [path for path in python_path.split(os.pathsep) if path != STARTUP_FOLDER] if python_path else []
-    environment["PYTHONPATH"] = os.pathsep.join([STARTUP_FOLDER, *inherited])
+    inherited = [path for path in python_path.split(os.pathsep) if path != _STARTUP_FOLDER] if python_path else []
+    environment["PYTHONPATH"] = os.pathsep.join([_STARTUP_FOLDER, *inherited])
     environment["OTEL_PYTHON_DISTRO"] = environment["OTEL_PYTHON_CONFIGURATOR"] = "otelkit"
     if not children:
-        environment[ONLY_THE_PROGRAM] = "yes"
+        environment[_ONLY_THE_PROGRAM] = "yes"
 
 
 def _ignores_environment(command: Sequence[str]) -> bool:
@@ -114,10 +115,10 @@ def _become(command: Sequence[str], environment: Mapping[str, str]) -> int:
         _exec(command, environment)
     except FileNotFoundError:
         _say(f"Expected a program, got {command[0]!r} - not found on PATH.")
-        return EXIT_NOT_FOUND
+        return _EXIT_NOT_FOUND
     except OSError as error:
         _say(f"Expected a program, got {command[0]!r} - {error.strerror}.")
-        return EXIT_CANNOT_EXECUTE
+        return _EXIT_CANNOT_EXECUTE
 
 
 def _exec(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:

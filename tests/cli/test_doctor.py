@@ -76,7 +76,8 @@ def test_off(doctor):
 
 def test_misspelt_variable(doctor):
     """A variable that OpenTelemetry does not know is pointed out with the nearest that it does."""
-    finding = doctor(OTEL_EXPORTER_OLTP_ENDPOINT="http://collector:4318").of("variable.unknown")
+    of_an_instrumentor = {"OTEL_PYTHON_FLASK_EXCLUDED_URLS": "health", "OTEL_SEMCONV_STABILITY_OPT_IN": "http"}
+    finding = doctor(OTEL_EXPORTER_OLTP_ENDPOINT="http://collector:4318", **of_an_instrumentor).of("variable.unknown")
     assert finding["status"] == "warning"
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in finding["fix"]
 
