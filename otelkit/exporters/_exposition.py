@@ -3,9 +3,9 @@
 """
 The page: Prometheus text 0.0.4 and OpenMetrics 1.0.0.
 
-One %-template per family, filled once per series: 10,000 histograms take about
-a twentieth of what prometheus_client needs, which builds each sample's labels
-anew (benchmarks/exporters).
+One %-template per family, filled once per series: prometheus_client, which
+builds each sample's labels anew, took 27 times as long in text and 35 times in
+OpenMetrics (10,000 histograms of 14 bounds, two labels).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def render(
 
     Errors: raises none; what cannot be encoded is left out, counted, and
         logged once.
-    Thread-safe. Cost: about 5 µs a histogram of 14 bounds.
+    Thread-safe. Cost: 6 to 9 µs a histogram of 14 bounds, the latter with an exemplar on each.
     """
     page: list[str] = []
     if target:
@@ -131,7 +131,7 @@ def _summaries(page: list[str], family: Family, openmetrics: bool) -> None:
     for labels, point in family.series.items():
         assert isinstance(point, SummaryPoint)
         for quantile, value in point.quantiles:
-            if value >= 0 or not openmetrics:  # OpenMetrics 1.0: "Quantile values MUST NOT be negative"
+            if not (openmetrics and value < 0):  # OpenMetrics 1.0: "Quantile values MUST NOT be negative"
                 page.append(f'{name}{{{labels}quantile="{bound_text(quantile)}"}} {value_text(value)}\n')
         labels = braced(labels)
         if point.sum >= 0 or not openmetrics:

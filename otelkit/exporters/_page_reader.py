@@ -13,7 +13,7 @@ from otelkit._core._guard import guard
 from otelkit._core._snapshot import MetricSnapshot
 from otelkit.exporters._exposition import otelkit_scope, render
 from otelkit.exporters._prometheus_text import Scope
-from otelkit.exporters._sdk_snapshots import resource_of, snapshots_of
+from otelkit.exporters._sdk_snapshots import SdkSnapshots, resource_of
 
 
 class SnapshotSource(Protocol):
@@ -46,6 +46,7 @@ class PageReader(MetricReader):
         self._scope_labels = scope_labels
         self._collecting = threading.Lock()
         self._collected: MetricsData | None = None
+        self._sdk = SdkSnapshots()
         super().__init__()
 
     def page(self, *, openmetrics: bool) -> bytes:
@@ -54,27 +55,29 @@ class PageReader(MetricReader):
 
         Errors: raises none; if the SDK or the source fails, the page holds the rest.
         """
-        with self._collecting:
-            data = self._collect_sdk()
-        others: list[tuple[Scope | None, list[MetricSnapshot]]] = []
         own: list[MetricSnapshot] = []
-        with guard.shield("prometheus: conversion"):
-            if data is not None:
-                self._target = resource_of(data) or self._target
-                others = [(scope if self._scope_labels else None, found) for scope, found in snapshots_of(data)]
+        with self._collecting:
+            others = self._collect_sdk()
         with guard.shield("prometheus: snapshot"):
             own = self._source.snapshot()
         scope = otelkit_scope() if self._scope_labels else None
+        if not self._scope_labels:
+            others = [(None, found) for _, found in others]
         return render(own, openmetrics=openmetrics, scope=scope, others=others, target=self._target)
 
-    def _collect_sdk(self) -> MetricsData | None:
-        self._collected = None
+    def _collect_sdk(self) -> list[tuple[Scope | None, list[MetricSnapshot]]]:
         # Not yet on a provider: the SDK would log a warning at each scrape.
-        if getattr(self, "_collect", None) is not None:
-            with guard.shield("prometheus: collection"):
-                self.collect()
+        if getattr(self, "_collect", None) is None:
+            return []
+        self._collected = None
+        with guard.shield("prometheus: collection"):
+            self.collect()
         data, self._collected = self._collected, None
-        return data
+        with guard.shield("prometheus: conversion"):
+            if data is not None:
+                self._target = resource_of(data) or self._target
+                return [*self._sdk.convert(data)]
+        return []
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
         self._collected = metrics_data
@@ -87,3 +90,4 @@ class PageReader(MetricReader):
         """Drop a lock that another thread may have held at the moment of the fork."""
         self._collecting = threading.Lock()
         self._collected = None
+        self._sdk = SdkSnapshots()

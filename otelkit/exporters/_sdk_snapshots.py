@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 from opentelemetry.sdk.metrics.export import Metric as SdkMetric
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otelkit._core._snapshot import (
     Attributes,
@@ -36,22 +37,60 @@ from otelkit.exporters._prometheus_families import leave_out
 from otelkit.exporters._prometheus_text import Scope
 
 
-def snapshots_of(data: MetricsData) -> list[tuple[Scope, list[MetricSnapshot]]]:
+class SdkSnapshots:
     """
-    Return the SDK's metrics by scope, of all resources.
+    Converts one collection after the other; not thread-safe.
 
-    Errors: raises none; a metric that cannot be converted is left out,
-        counted, and logged once.
+    It remembers each series' latest exemplars, because the SDK hands an
+    exemplar out once: of two scrapers only one would see it, and none after the
+    last collection. What it remembers is bounded by the SDK's own limit on
+    series.
     """
-    groups: list[tuple[Scope, list[MetricSnapshot]]] = []
-    for resource in data.resource_metrics:
-        for scoped in resource.scope_metrics:
-            attributes = tuple((key, attribute_text(value)) for key, value in (scoped.scope.attributes or {}).items())
-            scope = Scope(
-                scoped.scope.name or "", scoped.scope.version or "", scoped.scope.schema_url or "", attributes
-            )
-            groups.append((scope, list(_converted(scoped.metrics))))
-    return groups
+
+    def __init__(self) -> None:
+        self._exemplars: dict[tuple[Scope, str, frozenset[tuple[str, str]]], tuple[Exemplar, ...]] = {}
+
+    def convert(self, data: MetricsData) -> list[tuple[Scope, list[MetricSnapshot]]]:
+        """
+        Return the SDK's metrics by scope, of all resources.
+
+        Errors: raises none; a metric that cannot be converted is left out,
+            counted, and logged once.
+        """
+        groups: list[tuple[Scope, list[MetricSnapshot]]] = []
+        for resource in data.resource_metrics:
+            for scoped in resource.scope_metrics:
+                scope = _scope(scoped.scope)
+                groups.append((scope, [self._with_exemplars(scope, found) for found in _converted(scoped.metrics)]))
+        return groups
+
+    def _with_exemplars(self, scope: Scope, snapshot: MetricSnapshot) -> MetricSnapshot:
+        return MetricSnapshot(
+            snapshot.metric, [self._remembering(scope, snapshot.metric.name, point) for point in snapshot.points]
+        )
+
+    def _remembering(self, scope: Scope, metric: str, point: Point) -> Point:
+        if isinstance(point, NumberPoint):
+            fresh = () if point.exemplar is None else (point.exemplar,)
+        elif isinstance(point, HistogramPoint | ExponentialPoint):
+            fresh = point.exemplars
+        else:
+            return point
+        if not fresh and not self._exemplars:
+            return point
+        key = (scope, metric, frozenset(point.attributes.items()))
+        if fresh:
+            self._exemplars[key] = fresh
+            return point
+        kept = self._exemplars.get(key, ())
+        if not kept:
+            return point
+        return point._replace(exemplar=kept[0]) if isinstance(point, NumberPoint) else point._replace(exemplars=kept)
+
+
+def _scope(scope: InstrumentationScope) -> Scope:
+    attributes = tuple((key, attribute_text(value)) for key, value in (scope.attributes or {}).items())
+    return Scope(scope.name or "", scope.version or "", scope.schema_url or "", attributes)
 
 
 def resource_of(data: MetricsData) -> dict[str, str]:

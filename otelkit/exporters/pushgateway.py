@@ -19,6 +19,7 @@ import weakref
 from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME
 
 from otelkit._core._guard import guard
@@ -133,7 +134,8 @@ class PushgatewayReader(PageReader):
         headers = {"Content-Type": TEXT_CONTENT_TYPE, "User-Agent": "otelkit"} | self._authorization
         request = urllib.request.Request(url, page, headers, method="PUT")  # noqa: S310 - checked in _endpoint
         try:
-            urllib.request.urlopen(request, timeout=timeout_s).close()  # noqa: S310
+            with suppress_instrumentation():
+                urllib.request.urlopen(request, timeout=timeout_s).close()  # noqa: S310
         except urllib.error.HTTPError as error:
             with error:
                 detail = error.read(200).decode("utf-8", "replace").strip()
