@@ -99,7 +99,7 @@ def _variables() -> Iterator[Finding]:
         )
     known = _known_variables()
     for name in sorted(os.environ):
-        # Instrumentors read variables of their own that nobody lists: only what is nearly a known name is a misspelling.
+        # Instrumentors read variables of their own that nobody lists: only what is nearly a known name is misspelt.
         if name.startswith("OTEL_") and name not in known and (near := get_close_matches(name, known, 1, 0.92)):
             text = f"{name} is set, but OpenTelemetry for Python knows no such variable."
             yield Finding(SECTION, "variable.unknown", Status.WARNING, text, f"Did you mean {near[0]!r}?")
