@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from otelkit import semconv
@@ -37,7 +37,7 @@ class Machine:
 
     def readings(self) -> list[Reading]:
         """Return a line for the host, one for this process and one per GPU."""
-        return [_host(self._host()), _process(self._process()), *_gpus(self._gpus())]
+        return [host_line(self._host()), process_line(self._process()), *gpu_lines(self._gpus())]
 
     def close(self) -> None:
         """Let the parts go."""
@@ -45,7 +45,8 @@ class Machine:
             sampled.close()
 
 
-def _host(reading: part.Reading) -> Reading:
+def host_line(reading: part.Reading) -> Reading:
+    """Say how busy the CPUs are since the last reading, and how much memory is in use."""
     cores: dict[object, float] = {}
     for value, labels in reading.get(semconv.SYSTEM_CPU_UTILIZATION, ()):
         busy = 0.0 if labels[semconv.CPU_MODE] in IDLE else value
@@ -62,7 +63,8 @@ def _host(reading: part.Reading) -> Reading:
     )
 
 
-def _process(reading: part.Reading) -> Reading:
+def process_line(reading: part.Reading) -> Reading:
+    """Say what this process takes."""
     return _reading(
         "process",
         _said("cpu", _first(reading, semconv.PROCESS_CPU_UTILIZATION), "{:4.0%}".format),
@@ -72,7 +74,8 @@ def _process(reading: part.Reading) -> Reading:
     )
 
 
-def _gpus(reading: part.Reading) -> list[Reading]:
+def gpu_lines(reading: part.Reading) -> list[Reading]:
+    """Return a line per GPU, with what it can tell."""
     names = {
         labels[semconv.HW_ID]: str(labels.get(semconv.HW_NAME, ""))
         for values in reading.values()
@@ -86,12 +89,14 @@ def _gpus(reading: part.Reading) -> list[Reading]:
 
 def _gpu(line: str, name: str, reading: part.Reading) -> Reading:
     limit = _first(reading, semconv.HW_GPU_MEMORY_LIMIT)
+    core = {semconv.HW_SENSOR_LOCATION: "gpu"}
     return _reading(
         line,
         name,
-        _said("busy", _first(reading, semconv.HW_GPU_UTILIZATION), "{:4.0%}".format),
+        "failed" if _first(reading, semconv.HW_STATUS, {semconv.HW_STATE: "failed"}) else "",
+        _said("busy", _first(reading, semconv.HW_GPU_UTILIZATION, {semconv.HW_GPU_TASK: "general"}), "{:4.0%}".format),
         _said("memory", _first(reading, semconv.HW_GPU_MEMORY_USAGE), _size) + (f" of {_size(limit)}" if limit else ""),
-        _said("", _first(reading, semconv.HW_TEMPERATURE), "{:.0f} °C".format),
+        _said("", _first(reading, semconv.HW_TEMPERATURE, core), "{:.0f} °C".format),
         _said("", _first(reading, semconv.HW_POWER), "{:.0f} W".format),
     )
 
@@ -104,8 +109,9 @@ def _of(reading: part.Reading, gpu_id: object) -> part.Reading:
     }
 
 
-def _first(reading: Mapping[Metric, list[tuple[float, part.Labels]]], metric: Metric) -> float | None:
-    return next((value for value, _ in reading.get(metric, ())), None)
+def _first(reading: part.Reading, metric: Metric, wanted: part.Labels | None = None) -> float | None:
+    found = (value for value, labels in reading.get(metric, ()) if (wanted or {}).items() <= labels.items())
+    return next(found, None)
 
 
 def _said(name: str, value: float | None, text: Callable[[float], str]) -> str:

@@ -111,8 +111,8 @@ def screen(
         left -= 2 + numbers.row_count
     if left > 0:
         parts.append(slowest_table(view.slowest, min(MOST_SLOWEST, left)))
-    parts.append(footer)
-    return Group(*(line for part in parts for line in ((part, "") if airy else (part,))))
+    above = [line for part in parts for line in ((part, "") if airy else (part,))]
+    return Group(*above, footer)
 
 
 def _lines_left(height: int, rows: Sequence[Row], readings: Sequence[Reading], blank: int) -> int:
