@@ -163,6 +163,9 @@ def check_fork_model() -> list[Finding]:
 # -- GPU --------------------------------------------------------------------------------------------------------------
 
 
+_GPU_FIX = "Run nvidia-smi; a driver update without a restart, or a GPU that fell off the bus, is the usual reason."
+
+
 def check_gpu() -> list[Finding]:
     """Tell whether an NVIDIA driver answers, and for how many devices."""
     import pynvml
@@ -170,17 +173,28 @@ def check_gpu() -> list[Finding]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        text = f"No NVIDIA driver answers ({error}): no GPU metrics."
-        return [Finding("GPU", "gpu", Status.NOTE, text)]
+        absent = getattr(error, "value", None) in (
+            pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+            pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
+        )
+        if absent:
+            return [Finding("GPU", "gpu", Status.NOTE, "No NVIDIA driver on this machine: no GPU metrics.")]
+        text = f"The NVIDIA driver does not start: {error}. No GPU metrics."
+        return [Finding("GPU", "gpu", Status.WARNING, text, _GPU_FIX)]
     try:
-        driver = pynvml.nvmlSystemGetDriverVersion()
-        names = [
-            pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(pynvml.nvmlDeviceGetCount())
-        ]
-        text = f"NVIDIA driver {driver}, {len(names)} device(s): {', '.join(names) or 'none'}."
-        return [Finding("GPU", "gpu", Status.OK if names else Status.NOTE, text)]
+        driver, names, errors = pynvml.nvmlSystemGetDriverVersion(), [], []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            try:
+                names.append(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(index)))
+            except pynvml.NVMLError as error:
+                errors.append(f"GPU {index}: {error}")
     except pynvml.NVMLError as error:
-        fix = "Run nvidia-smi; a driver update without a restart is the usual reason."
-        return [Finding("GPU", "gpu", Status.WARNING, f"The NVIDIA driver answers with an error: {error}.", fix)]
+        driver, names, errors = "of unknown version", [], [str(error)]
     finally:
         pynvml.nvmlShutdown()
+    text = f"NVIDIA driver {driver}, {len(names)} device(s): {', '.join(names) or 'none'}."
+    findings = [Finding("GPU", "gpu", Status.OK if names else Status.NOTE, text)]
+    if errors:
+        text = f"The NVIDIA driver answers with errors: {'; '.join(errors)}."
+        findings.append(Finding("GPU", "gpu.errors", Status.WARNING, text, _GPU_FIX))
+    return findings
