@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import Any
 
 from otelkit._core._snapshot import Attributes, Exemplar, ExponentialPoint, HistogramPoint
 
@@ -105,13 +106,26 @@ class Shape:
     ) -> HistogramPoint | ExponentialPoint: ...
 
 
-def finite_only(values: Sequence[object]) -> list[float]:
-    """Return the finite numbers among ``values`` as they are; anything else is left out."""
+class Absolute(float):
+    """A value that a gauge is set to, among the differences that it is moved by."""
+
+    __slots__ = ()
+
+
+_PLAIN = (float, int, Exemplar, Absolute)
+
+
+def finite_only(values: Sequence[Any]) -> list[float]:
+    """
+    Return the finite numbers among ``values``; anything else, text too, is left out.
+
+    Integers and floats come back as they are; what a foreign number type makes of itself, as plain floats.
+    """
     kept: list[float] = []
     for value in values:
         try:
-            number = value if isinstance(value, (int, float)) else float(value)  # type: ignore[arg-type]
-            if math.isfinite(number):
+            number = value if type(value) in _PLAIN else float(value)
+            if math.isfinite(number) and not isinstance(value, (str, bytes, bytearray)):
                 kept.append(number)
         except Exception:  # noqa: S112 - whatever a foreign number type raises, the value is unusable; the caller counts
             continue

@@ -57,16 +57,22 @@ class CallCell(HistogramCell):
     def fail(self, error_type: str, seconds: float, cancelled: bool = False) -> None:
         """Record a call that ended with ``error_type``; a cancelled one is no error."""
         failures = self.failures
-        if failures is None:
-            failures = self.failures = {}
-        cell = failures.get(error_type)
+        cell = None if failures is None else failures.get(error_type)
         if cell is None:
-            if len(failures) >= ERROR_TYPES:
+            cell = self._failure(error_type, cancelled)
+        cell.observe(seconds)
+
+    def _failure(self, error_type: str, cancelled: bool) -> FailureCell:
+        # Locked: of two threads that each made the dictionary one would record into nowhere.
+        with self.family.lock:
+            failures = self.failures
+            if failures is None:
+                failures = self.failures = {}
+            if len(failures) >= ERROR_TYPES and not cancelled and error_type not in failures:
                 error_type = OTHER_ERROR
             attributes = Attributes(self.attributes)
             attributes["error.type"] = error_type
-            cell = failures.setdefault(error_type, FailureCell(self.family, self.key, attributes, cancelled))
-        cell.observe(seconds)
+            return failures.setdefault(error_type, FailureCell(self.family, self.key, attributes, cancelled))
 
     def started(self) -> int:
         """Return how many calls were started."""

@@ -27,7 +27,7 @@ from itertools import count as ticks
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
-from otelkit._core._buckets import Shape, finite_only
+from otelkit._core._buckets import Absolute, Shape, finite_only
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import Attributes, Exemplar, ExponentialPoint, HistogramPoint, NumberPoint
 from otelkit._core._span_source import span_source
@@ -78,6 +78,8 @@ class Cell:
             return
         try:
             self.drain()
+        except Exception as error:
+            guard.failed("folding", error)
         finally:
             self.token.append(None)
         self.rearm()
@@ -155,9 +157,13 @@ class CounterCell(Cell):
             self.misses += 1
             self.armed = self.misses < MISS_BUDGET
             return value
+        try:
+            exemplar = Exemplar.of(value, *ids, time_ns())
+        except OverflowError:  # an integer that no float can hold: drain() drops and counts it
+            return value
         self.captured = True
         self.armed = False
-        return Exemplar.of(value, *ids, time_ns())
+        return exemplar
 
     def rearm(self) -> None:
         self.misses = 0
@@ -170,13 +176,14 @@ class CounterCell(Cell):
         dropped = 0
         try:
             added = sum(values)
-            valid = added - added == 0 and min(values, default=0) >= 0
+            # A foreign number type would infect the total: float32 loses digits, int8 overflows.
+            valid = type(added) in (int, float) and math.isfinite(added) and min(values, default=0) >= 0
         except Exception:
             added, valid = 0, False
         if not valid:
-            kept = [value for value in finite_only(values) if value >= 0]
-            added = sum(kept)
-            dropped = size - len(kept)
+            values = [value for value in finite_only(values) if value >= 0]
+            added = sum(values, 0.0)
+            dropped = size - len(values)
         exemplar = self.exemplar
         if self.captured:
             exemplar = next((value for value in reversed(values) if type(value) is Exemplar), exemplar)
@@ -225,7 +232,7 @@ class UpDownCell(Cell):
         value = self.value
         kept = finite_only(buffer[:size])
         for item in kept:
-            value = item + 0.0 if type(item) is _Absolute else (value or 0) + item
+            value = item + 0.0 if type(item) is Absolute else (value or 0) + item
         del buffer[:size]
         self.value = value
         if len(kept) < size:
@@ -236,12 +243,6 @@ class UpDownCell(Cell):
         self.settle()
         value = self.value
         return None if value is None else NumberPoint(self.attributes, self.start_ns, now_ns, value)
-
-
-class _Absolute(float):
-    """A value to set; everything else in the buffer is a difference."""
-
-    __slots__ = ()
 
 
 class GaugeCell(UpDownCell):
@@ -261,7 +262,7 @@ class GaugeCell(UpDownCell):
         if not next(self.tick) & 127:
             self.flush()
         try:
-            self.buffer.append(_Absolute(value))
+            self.buffer.append(Absolute(value + 0.0 if isinstance(value, str) else value))  # text is no number
         except Exception:
             guard.dropped(self.family.name, "not a finite number")
 
@@ -346,8 +347,9 @@ class HistogramCell(Cell):
         values = buffer[:size]
         family = self.family
         try:
-            total = sum(values)
-            valid = total - total == 0.0
+            total = sum(values, 0.0)
+            # A foreign number type would infect the state: float32 loses digits.
+            valid = type(total) is float and total - total == 0.0
         except Exception:
             valid = False
         if not valid:

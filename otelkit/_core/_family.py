@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from otelkit._core._buckets import Shape
 from otelkit._core._call_cell import ActiveCell, CallCell
-from otelkit._core._cell import Cell, CounterCell, GaugeCell, HistogramCell, UpDownCell
+from otelkit._core._cell import Cell, CounterCell, GaugeCell, HistogramCell, UpDownCell, ticked
 from otelkit._core._guard import guard
 from otelkit._core._labels import Key, most_varied, text_of
 from otelkit._core._snapshot import Attributes, Metric, Point
 from otelkit._core._summary_cell import SummaryCell
 
 C = TypeVar("C", bound=Cell)
+
+OVERFLOW_KEY = ("otel.metric.overflow",)
+"""Key of the overflow cell. No label values are a tuple of one: a single value is a bare key."""
 
 Tap = Callable[[Metric, Attributes, list[float]], None]
 """Gets raw values while they are folded; must be quick and must not raise."""
@@ -82,6 +85,7 @@ class Family(Generic[C]):
     """
 
     cell_type: type[C]
+    has_buckets = False
 
     def __init__(self, definition: Definition, options: Options, restore: Callable[[Definition], Any]) -> None:
         self.definition = definition
@@ -92,7 +96,7 @@ class Family(Generic[C]):
         self.quantiles = definition.quantiles
         self.tap: Tap | None = None
         self._restore = restore
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._overflow: C | None = None
         self._inherited: object = None
         self.cells: dict[Key, C] = {}
@@ -105,15 +109,18 @@ class Family(Generic[C]):
 
     def configure(self, options: Options) -> None:
         """Take ``options`` over; buckets and labels of cells that hold data already stay as they are."""
-        with self._lock:
-            changed = options.shape is not self.shape or (options.dropped, options.renamed) != (
-                self.options.dropped,
-                self.options.renamed,
-            )
+        with self.lock:
+            before = self.options
+            reshaped = self.has_buckets and options.shape is not self.shape
+            relabelled = (options.dropped, options.renamed) != (before.dropped, before.renamed)
             self.options = options
-            if not changed:
+            if not (reshaped or relabelled):
                 return
-            if any(cell.buffer or _folded(cell) for cell in self.cells.values()):
+            # Cells of label sets that become one cannot be told apart by their keys any more.
+            if any(ticked(cell.tick) for cell in self) or (
+                options.dropped != before.dropped and self.labels and self.cells
+            ):
+                self.options = replace(options, shape=self.shape, dropped=before.dropped, renamed=before.renamed)
                 guard.warn(
                     f"late options {self.name}",
                     f"Configuration of {self.name!r} came after its first observation: its buckets and labels stay as "
@@ -140,24 +147,27 @@ class Family(Generic[C]):
 
     def hold(self, key: Key) -> C:
         """Return the cell for ``key`` for somebody who keeps it: it lives on in a forked child, from zero."""
-        with self._lock:
-            cell = self.cells.get(key)
+        with self.lock:
+            cell = self._overflow_cell() if key == OVERFLOW_KEY else self.cells.get(key)
             if cell is None:
                 cell = self._create(key)
-            self._held.setdefault(key, cell)
+            self._held.setdefault(cell.key, cell)
             return cell
 
     def bound(self, values: tuple[object, ...]) -> C:
         """Find and `hold`."""
         cell = self.find(values)
-        with self._lock:
+        with self.lock:
             self._held.setdefault(cell.key, cell)
         return cell
 
     def _create(self, key: Key) -> C:
-        with self._lock:
+        with self.lock:
             if self.labels and len(self.cells) >= self.options.limit:
-                return self._overflowed(key)
+                if self._overflow is None:
+                    self._name_explosion()
+                guard.tally("overflowed", (("otelkit.metric", self.name),))
+                return self._overflow_cell()
             # setdefault: a signal handler may have created it inside this very lock.
             return self.cells.setdefault(key, self._make(key, self._attributes(key)))
 
@@ -165,27 +175,29 @@ class Family(Generic[C]):
         return self.cell_type(self, key, attributes)
 
     def _attributes(self, key: Key) -> Attributes:
-        attributes = Attributes(self.definition.constants)
         renamed = dict(self.options.renamed)
+        attributes = Attributes((renamed.get(label, label), value) for label, value in self.definition.constants)
         for label, value in zip(self.labels, (key,) if isinstance(key, str) else key, strict=False):
             if label not in self.options.dropped:
                 attributes[renamed.get(label, label)] = value
         return attributes
 
-    def _overflowed(self, key: Key) -> C:
-        if self._overflow is None:
-            attributes = Attributes(self.definition.constants)
-            attributes["otel.metric.overflow"] = "true"
-            self._overflow = self._make(key, attributes)
-            label, variety, example = most_varied(self.cells, self.labels)
-            guard.warn(
-                f"overflow {self.name}",
-                f"{self.name!r} has reached its limit of {self.options.limit} label sets; further ones are recorded as "
-                f"otel.metric.overflow=true. The label that explodes is {label!r}: {variety} values, such as "
-                f"{example[:100]!r}. Drop it (metrics.{self.name!r}.drop_labels), or raise cardinality_limit.",
-            )
-        guard.tally("overflowed", (("otelkit.metric", self.name),))
-        return self._overflow
+    def _overflow_cell(self) -> C:
+        with self.lock:
+            if self._overflow is None:
+                attributes = Attributes(self.definition.constants)
+                attributes["otel.metric.overflow"] = "true"
+                self._overflow = self._make(OVERFLOW_KEY, attributes)
+            return self._overflow
+
+    def _name_explosion(self) -> None:
+        label, variety, example = most_varied(self.cells, self.labels)
+        guard.warn(
+            f"overflow {self.name}",
+            f"{self.name!r} has reached its limit of {self.options.limit} label sets; further ones are recorded as "
+            f"otel.metric.overflow=true. The label that explodes is {label!r}: {variety} values, such as "
+            f"{example[:100]!r}. Drop it (metrics.{self.name!r}.drop_labels), or raise cardinality_limit.",
+        )
 
     # -- reading ------------------------------------------------------------------
 
@@ -217,15 +229,11 @@ class Family(Generic[C]):
         every page that the child shares with its parent.
         """
         self._inherited = (self._inherited, self.cells, self._overflow)
-        self._lock = threading.RLock()
-        self._overflow = None
-        self.cells = dict(self._held)
-        for cell in self.cells.values():
+        self.lock = threading.RLock()
+        for cell in self._held.values():
             cell.reset()
-
-
-def _folded(cell: Cell) -> bool:
-    return isinstance(cell, HistogramCell) and bool(cell.count)
+        self._overflow = self._held.get(OVERFLOW_KEY)
+        self.cells = {key: cell for key, cell in self._held.items() if key != OVERFLOW_KEY}
 
 
 class CounterFamily(Family[CounterCell]):
@@ -256,6 +264,7 @@ class HistogramFamily(Family[HistogramCell]):
     """Cells of a histogram or timer."""
 
     cell_type = HistogramCell
+    has_buckets = True
 
     def points(self, now_ns: int, reader: int | None) -> list[tuple[Metric, list[Any]]]:
         points = [point for cell in self if (point := cell.point(now_ns, reader)) is not None]
@@ -272,7 +281,12 @@ class CallFamily(Family[CallCell]):
     """
 
     cell_type = CallCell
+    has_buckets = True
     counts_active = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Only what is true is carried over: the other process may know better.
+        return (*super().__reduce__(), {"counts_active": True}) if self.counts_active else super().__reduce__()
 
     def points(self, now_ns: int, reader: int | None) -> list[tuple[Metric, list[Any]]]:
         calls, active, errors, durations = [], [], [], []
