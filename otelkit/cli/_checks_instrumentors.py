@@ -19,8 +19,9 @@ __all__ = ("check_instrumentors",)
 SECTION = "Instrumentors"
 GROUP = "opentelemetry_instrumentor"
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
-# otelkit publishes the machine's metrics itself.
+# otelkit publishes the machine's metrics itself, as the setting `machine` says.
 _COVERED = {"psutil"}
+_MACHINE = "otelkit_machine"
 
 
 def check_instrumentors() -> list[Finding]:
@@ -55,7 +56,7 @@ def _active(points: list[EntryPoint], disabled: set[str]) -> Iterator[Finding]:
 
     active = []
     for point in points:
-        if "*" in disabled or point.name in disabled or point.dist is None:
+        if "*" in disabled or point.name in disabled or point.name == _MACHINE or point.dist is None:
             continue
         conflict = get_dist_dependency_conflicts(point.dist)
         if conflict is None:
@@ -63,8 +64,7 @@ def _active(points: list[EntryPoint], disabled: set[str]) -> Iterator[Finding]:
         elif conflict.found or conflict.found_any:
             fix = f"pip install --upgrade {point.dist.name}, or install a version of the library that it knows."
             yield Finding(SECTION, "instrumentors.conflict", Status.WARNING, str(conflict), fix)
-    if active:
-        yield Finding(SECTION, "instrumentors", Status.OK, f"Will be loaded: {', '.join(active)}.")
+    yield Finding(SECTION, "instrumentors", Status.OK, f"Will be loaded: {', '.join(active) or 'none'}.")
 
 
 def _missing() -> Iterator[Finding]:
