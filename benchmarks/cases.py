@@ -84,6 +84,8 @@ CASES = (
     Case("observed_unsampled", Group.SPANS, "span and four metrics, not sampled"),
     Case("scrape_text", Group.SCRAPE, "/metrics, 10,000 histograms, text"),
     Case("scrape_openmetrics", Group.SCRAPE, "/metrics, 10,000 histograms, OpenMetrics with exemplars"),
+    Case("scrape_scoped_text", Group.SCRAPE, "/metrics, 10,000 histograms, text, otel_scope_* labels"),
+    Case("scrape_scoped_openmetrics", Group.SCRAPE, "/metrics, 10,000 histograms, OpenMetrics, otel_scope_* labels"),
     Case("collect_cumulative", Group.COLLECT, "OTLP collection, 10,000 histograms, cumulative"),
     Case("collect_delta", Group.COLLECT, "OTLP collection, 10,000 histograms, delta"),
     Case("memory_settled", Group.MEMORY, "bytes a histogram series, collected"),

@@ -37,13 +37,13 @@ class Effort:
     """
 
     processes: int = 3
-    values: int = 15
-    seconds: float = 0.02
+    values: int = 40
+    seconds: float = 0.008
     heavy_values: int = 5
     imports: int = 21
 
 
-QUICK = Effort(processes=1, values=5, seconds=0.005, heavy_values=2, imports=5)
+QUICK = Effort(processes=1, values=15, seconds=0.003, heavy_values=2, imports=5)
 
 
 @dataclass

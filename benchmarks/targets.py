@@ -69,8 +69,8 @@ def bytes_of(case: str) -> Callable[[Measured], tuple[float, float] | None]:
 
 
 def import_above_sdk(measured: Measured) -> tuple[float, float] | None:
-    """Milliseconds that importing otelkit takes beyond importing the SDK's metrics and traces; below 0 when less."""
-    ours, sdk = measured.get(("import", "otelkit")), measured.get(("import", "sdk"))
+    """Milliseconds that importing otelkit takes once the SDK's metrics and traces are imported."""
+    ours, sdk = measured.get(("import", "sdk+otelkit")), measured.get(("import", "sdk"))
     if not ours or not sdk:
         return None
     return (ours.minimum - sdk.minimum) * 1e3, (ours.median - sdk.median) * 1e3
@@ -82,7 +82,6 @@ TARGETS: Sequence[AtLeast | AtMost] = (
     *against_both("async", 4, 30),
     *against_both("generator_1", 4, 30),
     *against_both("generator_10", 4, 30),
-    *against_both("async_generator_1", 4, 30),
     AtLeast("counter_bound", "prometheus", 1),
     AtLeast("scrape_text", "prometheus", 15),
     AtLeast("scrape_openmetrics", "prometheus", 15),

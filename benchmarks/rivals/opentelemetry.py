@@ -152,17 +152,17 @@ def timed() -> None:
 
 
 def traced() -> int:
-    with TRACER.start_as_current_span("shop.price"):
+    with TRACER.start_as_current_span("shop.price", attributes=FUNCTION):
         return 1
 
 
 async def traced_coroutine() -> int:
-    with TRACER.start_as_current_span("shop.price"):
+    with TRACER.start_as_current_span("shop.price", attributes=FUNCTION):
         return 1
 
 
 def observed() -> int:
-    with TRACER.start_as_current_span("shop.price"):
+    with TRACER.start_as_current_span("shop.price", attributes=FUNCTION):
         return plain()
 
 
@@ -199,7 +199,7 @@ class Scraped(Histograms):
         self.registry = CollectorRegistry()
         super().__init__(reader=PrometheusMetricReader(registry=self.registry))
 
-    def text(self) -> object:
+    def scoped_text(self) -> object:
         return generate_latest(self.registry)
 
 
@@ -237,7 +237,7 @@ CASES = {
         )
     ),
     **series.cases(Histograms),
-    "scrape_text": lambda: series.reading(made := Scraped(), made.text),
+    "scrape_scoped_text": lambda: series.read_form(Scraped, "scoped_text"),
     "collect_cumulative": lambda: collecting(AggregationTemporality.CUMULATIVE),
     "collect_delta": lambda: collecting(AggregationTemporality.DELTA),
 }

@@ -10,14 +10,14 @@ import otelkit
 from benchmarks import loops, series, spans
 from benchmarks.loops import BOUNDS
 from otelkit._core._snapshot import Kind
-from otelkit.exporters import prometheus
+from otelkit.exporters._page_reader import PageReader
 from otelkit.instruments.registry import Registry
 from otelkit.pipeline.producer import Producer
 
 DISTRIBUTIONS = ("otelkit",)
 
 spans.install()
-otelkit.configure(service_name="shop", metrics_exporter="none", traces_exporter="none")
+otelkit.configure(service_name="shop", metrics_exporters=["none"], traces_exporters=["none"])
 
 plain = otelkit.metered(loops.plain)
 SIGNUPS = otelkit.counter("user_registration", labels=["source"])
@@ -32,11 +32,20 @@ def timed() -> None:
         pass
 
 
+class Pages(PageReader):
+    """What answers `/metrics`, without its server."""
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
+        """Nothing to close."""
+
+
 class Histograms(series.Histograms):
     """The 10,000 series, in a registry of their own."""
 
     def __init__(self, sampled: bool = True) -> None:
         self.registry = Registry()
+        self.pages = Pages(self.registry, {}, scope_labels=False)  # like prometheus_client's page
+        self.scoped_pages = Pages(self.registry, {})
         super().__init__(sampled)
 
     def family(self, name: str) -> otelkit.Histogram:
@@ -53,10 +62,16 @@ class Histograms(series.Histograms):
         self.registry.snapshot()
 
     def text(self) -> object:
-        return prometheus.render(self.registry.snapshot())
+        return self.pages.page(openmetrics=False)
 
     def openmetrics(self) -> object:
-        return prometheus.render(self.registry.snapshot(), openmetrics=True)
+        return self.pages.page(openmetrics=True)
+
+    def scoped_text(self) -> object:
+        return self.scoped_pages.page(openmetrics=False)
+
+    def scoped_openmetrics(self) -> object:
+        return self.scoped_pages.page(openmetrics=True)
 
 
 def collecting(kinds: tuple[Kind, ...]) -> Callable[[], float]:

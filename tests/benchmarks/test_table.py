@@ -29,7 +29,7 @@ VALUES = {
     ("sync", "prometheus"): [2_050e-9, 2_100e-9],
     ("sync", "sdk"): [5_050e-9],
     ("memory_settled", "otelkit"): [1000.0],
-    ("import", "otelkit"): [0.120],
+    ("import", "sdk+otelkit"): [0.120],
     ("import", "sdk"): [0.100],
 }
 BARE = {"sync": [60e-9, 50e-9]}
