@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import otelkit
@@ -31,16 +32,17 @@ class Indexer:
     """Indexes batches of files on a pool of worker processes."""
 
     def __init__(self, workers: int = 2) -> None:
-        # Spawned, not forked: the workers start while this process has threads (exporters, the HTTP server), and
-        # a lock that such a thread holds at the moment of a fork stays locked in the child for ever. They are
-        # started here and now with SIGINT ignored, which they inherit: Ctrl-C reaches the whole process group,
-        # and only this process should act on it.
+        # Spawned, not forked: the workers start while this process has threads (exporters, later the HTTP server), and
+        # a lock that such a thread holds at the moment of a fork stays locked in the child for ever.
         self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Ctrl-C reaches the whole process group, and only this process is to act on it: the workers are started here
+        # and now with SIGINT blocked, which they inherit. The tracker first, because starting it unblocks SIGINT.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             wait([self._pool.submit(ready) for _ in range(workers)])
         finally:
-            signal.signal(signal.SIGINT, previous)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @otelkit.job(name="index_files")
     def run(self, batch: list[Path]) -> int:
@@ -48,11 +50,12 @@ class Indexer:
         batch_size.observe(len(batch))
         submitted: dict[Future[Indexed], float] = {}
         for path in batch:
+            future = self._pool.submit(index_file, path)
+            submitted[future] = time.monotonic()
             pending.increment()
-            submitted[self._pool.submit(index_file, path)] = time.monotonic()
+            future.add_done_callback(lambda _: pending.decrement())
         failed = 0
         for future in as_completed(submitted):
-            pending.decrement()
             outcome = future.result()
             queue_time.observe(outcome.began_s - submitted[future])
             file_time.observe(outcome.seconds)

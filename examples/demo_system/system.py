@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -80,7 +80,9 @@ class System:
     def _loop(self, name: str, step: Callable[[], object], pause_s: Callable[[], float]) -> None:
         def run() -> None:
             while not self._stop.wait(pause_s()):
-                step()
+                # A failure is counted by the decorators and so is on the screen; the load goes on.
+                with suppress(Exception):
+                    step()
 
         thread = threading.Thread(target=run, name=name)
         self._loops.append(thread)

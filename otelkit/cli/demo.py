@@ -25,7 +25,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import otelkit
-from otelkit.exceptions import ConfigurationError
+from otelkit.exceptions import ConfigurationError, OtelkitError
 
 if TYPE_CHECKING:
     from otelkit.cli._demo_display import Display
@@ -72,7 +72,12 @@ def main(arguments: argparse.Namespace) -> int:
     from otelkit.instruments.registry import default_registry
 
     folder = (arguments.data_folder or Path(tempfile.mkdtemp(prefix="otelkit-demo-"))).absolute()
-    header = Header(_configure(arguments.port, folder), str(folder), arguments.duration)
+    try:
+        header = Header(_configure(arguments.port, folder), str(folder), arguments.duration)
+    except OtelkitError:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # succeeds only where it is empty
+        raise
     console = _demo_display.create_console()
     with ExitStack() as closing:
         closing.callback(otelkit.shutdown)

@@ -231,6 +231,8 @@ def test_failures_are_real_ones(run: Run):
     assert 0 < status["failed"] < status["completed"]
     errors = json.dumps(last["service.errors"])
     assert re.search(r"demo_system\.shop\.(UnknownOrder|UnknownProduct|InvalidOrder)Error", errors)
+    unexpected = {"job.failures", "shop_client.errors", "detect.errors", "otelkit.dropped", "otelkit.failures"}
+    assert unexpected.isdisjoint(last)
 
 
 @pytest.fixture
@@ -309,8 +311,9 @@ def test_sigterm_ends_it_as_cleanly(tmp_path: Path):
     assert wait_until_gone(children) == []
 
 
-def test_a_signal_during_the_start_ends_it_too(tmp_path: Path):
-    """Ctrl-C while the model loads: the step is finished, everything is taken down, exit code 0."""
+@pytest.mark.parametrize("step", ["start the worker processes", "load magika's model"])
+def test_a_signal_during_the_start_ends_it_too(tmp_path: Path, step: str):
+    """Ctrl-C while something starts: the step is finished, everything is taken down, exit code 0."""
     process = subprocess.Popen(
         [*DEMO, "--data-folder", str(tmp_path)],
         env=ENVIRONMENT,
@@ -321,7 +324,7 @@ def test_a_signal_during_the_start_ends_it_too(tmp_path: Path):
     )
     try:
         assert process.stdout is not None
-        while "load magika" not in process.stdout.readline():
+        while step not in process.stdout.readline():
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=END_TIMEOUT_S)
