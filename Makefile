@@ -36,7 +36,7 @@ demo: $(VENV)/.wheel ## Run a small real system and watch it (DURATION=15 ends b
 	$(BIN)/otelkit demo $(if $(DURATION),--duration $(DURATION))
 
 test: $(VENV)/.test $(VENV)/.wheel ## Install and run the tests.
-	$(BIN)/pytest -m 'not gpu_fake and not promtool' $(ARGS)
+	$(BIN)/pytest -m 'not gpu_fake and not promtool and not collector and not servers' $(ARGS)
 
 check: $(VENV)/.test $(VENV)/.wheel ## Lint, format and types.
 	$(BIN)/ruff check .
@@ -45,6 +45,11 @@ check: $(VENV)/.test $(VENV)/.wheel ## Lint, format and types.
 
 test-gpu: $(VENV)/.test $(VENV)/.wheel ## GPU metrics, on a fake NVML library compiled by gcc.
 	$(BIN)/pytest -m gpu_fake $(ARGS)
+
+test-promtool: $(VENV)/.test $(VENV)/.wheel ## Prometheus' own tools on the pages; needs Go.
+	$(GO) build -C tools/promtool -o $(CURDIR)/.cache/promtool github.com/prometheus/prometheus/cmd/promtool
+	$(GO) build -C tools/pushgateway -o $(CURDIR)/.cache/pushgateway github.com/prometheus/pushgateway
+	$(BIN)/pytest -m promtool $(ARGS)
 
 bench: $(VENV)/.test ## Measure against the rivals and print the table.
 	$(BIN)/python -m benchmarks $(ARGS)

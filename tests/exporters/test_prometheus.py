@@ -9,13 +9,13 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
+import trustme
 from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
@@ -298,26 +298,17 @@ def test_authentication(serve, settings, headers, status):
         assert request(reader, path="/nothing-here")[0] == 401
 
 
-def openssl(*arguments):
-    """Run openssl, which the test needs."""
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """Make an authority, a server's certificate for localhost and a client's."""
     folder = tmp_path_factory.mktemp("tls")
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
-    ca = ("-subj", "/CN=test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    openssl("req", "-x509", *key, *ca, "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
-    for name, extension in (("server", "subjectAltName=DNS:localhost"), ("client", "subjectAltName=DNS:client")):
-        openssl(
-            *("req", "-x509", *key, "-subj", f"/CN={name}", "-addext", extension),
-            *("-addext", "basicConstraints=critical,CA:FALSE", "-addext", "authorityKeyIdentifier=keyid,issuer"),
-            *("-addext", "subjectKeyIdentifier=hash"),
-            *("-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key"),
-            *("-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"),
-        )
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    for name, host in (("server", "localhost"), ("client", "client")):
+        certificate = authority.issue_cert(host)
+        certificate.private_key_pem.write_to_path(folder / f"{name}.key")
+        for part in certificate.cert_chain_pems:
+            part.write_to_path(folder / f"{name}.pem", append=True)
     return folder
 
 
