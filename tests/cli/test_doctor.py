@@ -92,11 +92,12 @@ def test_declarative_configuration(doctor):
 
 def test_library_without_instrumentor(doctor, install):
     """An installed library for which there is an instrumentor to be had is named with the command."""
-    install("Flask", "3.1.0")
+    install("pyramid", "2.0")
     finding = doctor().of("instrumentors.missing")
     assert finding["status"] == "warning"
-    assert "flask" in finding["message"].lower()
-    assert "opentelemetry-instrumentation-flask" in finding["fix"]
+    assert "pyramid" in finding["message"]
+    assert finding["fix"].startswith("pip install otelkit ")
+    assert "opentelemetry-instrumentation-pyramid" in finding["fix"]
 
 
 def test_libraries_of_otelkit_are_no_warning(doctor):
@@ -144,7 +145,7 @@ def test_clash_with_another_distro(doctor, install):
     assert "OTEL_PYTHON_DISTRO=otelkit" in diagnosis.of("providers.distro")["fix"]
     assert "OTEL_PYTHON_CONFIGURATOR=otelkit" in diagnosis.of("providers.configurator")["fix"]
     settled = doctor(OTEL_PYTHON_DISTRO="otelkit", OTEL_PYTHON_CONFIGURATOR="otelkit")
-    assert settled.of("providers")["status"] == "ok"
+    assert not {"providers.distro", "providers.configurator"} & settled.checks()
 
 
 def test_provider_chosen_by_variable(doctor):
@@ -158,7 +159,6 @@ def test_provider_chosen_by_variable(doctor):
 
 def test_agents_and_fork_model(doctor, install):
     """Agents with providers of their own, and servers that fork, come with what to know about them."""
-    assert doctor().of("fork")["status"] == "ok"
     install("logfire", "5.2")
     install("gunicorn", "23.0")
     diagnosis = doctor()
