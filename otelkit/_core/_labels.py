@@ -45,7 +45,10 @@ def checked_labels(labels: Iterable[str], where: str) -> tuple[str, ...]:
     """Return label names as a tuple, or raise `DeclarationError`."""
     if isinstance(labels, str):
         raise DeclarationError("a list of label names", labels, where, f"Write labels=[{labels!r}].")
-    names = tuple(labels)
+    try:
+        names = tuple(labels)
+    except TypeError:
+        raise DeclarationError("a list of label names", labels, where) from None
     for name in names:
         if not isinstance(name, str) or not name or name.startswith("__"):
             raise DeclarationError("label names that are non-empty text without a leading '__'", name, where)

@@ -51,7 +51,7 @@ def default_options(definition: Definition) -> Options:
 
 class Store:
     """
-    Families by definition, and whatever else has points to give.
+    Families, and whatever else has points to give.
 
     Thread-safe. A forked child starts from zero: by hook, or, where the fork
     ran no hook, at the first snapshot, by its process id.
@@ -60,7 +60,7 @@ class Store:
     def __init__(self, restore: Callable[[Definition], Any]) -> None:
         self._restore = restore
         self._lock = threading.RLock()
-        self._families: dict[Definition, Family[Any]] = {}
+        self._families: dict[tuple[object, ...], Family[Any]] = {}
         self._sources: list[Source] = []
         self._tap: Tap | None = None
         self._readers = 0
@@ -68,13 +68,19 @@ class Store:
         self.options_for: Callable[[Definition], Options] = default_options
 
     def family(self, definition: Definition) -> Family[Any]:
-        """Return the family of ``definition``, created if need be."""
-        family = self._families.get(definition)
+        """
+        Return the family of ``definition``, created if need be.
+
+        Definitions that would give the same series share the family of the first, with its buckets and descriptions.
+        """
+        names = tuple([metric.name for metric in definition.metrics])
+        series = (definition.kind, names, definition.labels, definition.constants)
+        family = self._families.get(series)
         if family is None:
             with self._lock:
                 family = FAMILIES[definition.kind](definition, self.options_for(definition), self._restore)
                 family.tap = self._tap
-                family = self._families.setdefault(definition, family)
+                family = self._families.setdefault(series, family)
         return family
 
     def families(self) -> list[Family[Any]]:
@@ -85,8 +91,8 @@ class Store:
         """Give every family, those to come included, the options that ``options_for`` says."""
         with self._lock:
             self.options_for = options_for
-            for definition, family in self._families.items():
-                family.configure(options_for(definition))
+            for family in self._families.values():
+                family.configure(options_for(family.definition))
 
     def add_source(self, source: Source) -> None:
         """Ask ``source`` for points at each snapshot; its failures are guarded."""
@@ -154,6 +160,10 @@ class Store:
         guard.reset()
         for family in self.families():
             family.after_fork()
+        for source in self._sources:
+            restart = getattr(getattr(source, "__self__", source), "after_fork", None)
+            if restart is not None:
+                restart()
 
 
 def _merge(merged: dict[str, MetricSnapshot], read: list[tuple[Metric, list[Any]]]) -> None:

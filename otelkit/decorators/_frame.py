@@ -64,15 +64,16 @@ class Frame:
     def __init__(self, plan: FramePlan, early: tuple[object, ...]) -> None:
         self.plan = plan
         self.early = early
-        self.cell = plan.cell
+        self.cell = None if plan.late else plan.cell
         self.active: ActiveCell | None = None
         self.scope: LabelScope | None = None
         self.token: Token[LabelScope | None] | None = None
         self.done = False
         self.span = ActiveSpan(plan.span) if plan.span is not None else None
+        if plan.late:
+            self.scope = LabelScope(plan.late, current_scope.get())
         if plan.active is not None:
             self.active = plan.active.find(early)
-            self.scope = LabelScope(plan.late, current_scope.get())
             next(self.active.tick)
         elif plan.family is not None:
             if self.cell is None:
@@ -102,21 +103,24 @@ class Frame:
         if self.span is not None:
             self.span.detach()
 
-    def succeed(self, result: object = None) -> None:
-        """Record that the call returned."""
+    def succeed(self, *result: object) -> None:
+        """Record that the call succeeded; a generator that was closed, or is asynchronous, has no ``result``."""
         seconds = perf_counter() - self.started
         try:
-            verdict = self.plan.judge(result) if self.plan.judge is not None else None
+            judge = self.plan.judge
+            verdict = judge(*result) if judge is not None and result else None
             cell = self._final_cell()
-            self.done = True
-            if cell is not None:
-                if verdict is None:
-                    cell.buffer.append(cell.capture(seconds) if seconds >= cell.floor else seconds)
-                else:
-                    cell.fail(verdict, seconds)
             if self.span is not None and verdict is not None:
                 self.span.label("error.type", verdict)
                 self.span.mark_failed(verdict)
+            if cell is not None and verdict is None and seconds >= cell.floor:
+                seconds = cell.capture(seconds)
+            # As in a plain wrapper: nothing that may be interrupted between these two.
+            self.done = True
+            if cell is not None and verdict is None:
+                cell.buffer.append(seconds)
+            elif cell is not None and verdict is not None:
+                cell.fail(verdict, seconds)
             if self.plan.after is not None and verdict is None:
                 self.plan.after()
         except Exception as error:
@@ -148,16 +152,17 @@ class Frame:
 
     def _final_cell(self) -> CallCell | None:
         """Return the cell of the call's labels, now that all are known."""
-        if self.scope is None:
+        if self.scope is None or self.cell is not None:
             return self.cell
-        family = self.plan.family
-        if family is None:
-            return None
         given = self.scope.values
-        values = (*self.early, *[given.get(label, "") for label in self.plan.late])
         if self.span is not None:
             for label, value in given.items():
                 self.span.label(label, text_of(value))
-        cell = family.find(tuple([values[place] for place in self.plan.order]))
-        self._tick(cell)
-        return cell
+        family = self.plan.family
+        if family is None:
+            return None
+        values = (*self.early, *[given.get(label, "") for label in self.plan.late])
+        # Kept before it is ticked: a call that is interrupted in here must not start twice.
+        self.cell = family.find(tuple([values[place] for place in self.plan.order]))
+        self._tick(self.cell)
+        return self.cell

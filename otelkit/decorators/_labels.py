@@ -13,7 +13,7 @@ from typing import Any
 from otelkit._core._guard import guard
 from otelkit._core._labels import checked_labels, text_of
 from otelkit.decorators._signature import Signature
-from otelkit.exceptions import DeclarationError
+from otelkit.instruments._options import early_settings
 
 Labels = Iterable[str] | Mapping[str, Any] | None
 
@@ -79,10 +79,8 @@ def plan_labels(labels: Labels, function: Callable[..., Any], signature: Signatu
     Raises:
         DeclarationError: A label's name is malformed or reserved.
     """
-    sources = dict(labels) if isinstance(labels, Mapping) else dict.fromkeys(labels or (), None)
-    if isinstance(labels, str):
-        raise DeclarationError("a list of label names", labels, where, f"Write labels=[{labels!r}].")
-    checked_labels(sources, where)
+    names = checked_labels(() if labels is None else labels, where)
+    sources: dict[str, Any] = dict(labels) if isinstance(labels, Mapping) else dict.fromkeys(names)
     visible = _visible_signature(function)
     early: list[str] = []
     expressions: list[str] = []
@@ -92,7 +90,7 @@ def plan_labels(labels: Labels, function: Callable[..., Any], signature: Signatu
         helper = f"_o_value{index}"
         if source is None and label in signature.names:
             expressions.append(label)
-        elif source is None and visible is not None and label in visible.parameters and not signature.exact:
+        elif source is None and visible is not None and _is_argument(visible, label):
             environment[helper] = _Argument(label, visible)
             expressions.append(f"{helper}({signature.arguments})")
         elif source is None:
@@ -113,6 +111,11 @@ def _visible_signature(function: Callable[..., Any]) -> inspect.Signature | None
         return inspect.signature(function)
     except (TypeError, ValueError):
         return None
+
+
+def _is_argument(visible: inspect.Signature, label: str) -> bool:
+    parameter = visible.parameters.get(label)
+    return parameter is not None and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
 
 
 class LabelScope:
@@ -144,4 +147,6 @@ def add_label(key: str, value: object) -> None:
             scope.values[key] = value
             return
         scope = scope.outer
-    guard.dropped("add_label", "label not declared here", detail=f"Declare it: labels=[{key!r}].")
+    settings = early_settings()
+    if settings.enabled and settings.metrics_enabled:  # else nothing was decorated
+        guard.dropped("add_label", "label not declared here", detail=f"Declare it: labels=[{key!r}].")

@@ -101,8 +101,6 @@ def record(function: Callable[..., Any], signature: Signature, plan: Plan) -> Ca
     )
     functools.update_wrapper(wrapper, function)
     setattr(wrapper, ORIGINAL, function)
-    if inspect.iscoroutinefunction(function) and not inspect.iscoroutinefunction(wrapper):
-        inspect.markcoroutinefunction(wrapper)  # type: ignore[attr-defined]
     return wrapper
 
 
@@ -120,6 +118,8 @@ def _factory(source: _Source, environment: dict[str, Any]) -> str:
 
 
 def _kind(function: Callable[..., Any]) -> str:
+    if not inspect.isroutine(function) and not isinstance(function, functools.partial):
+        function = type(function).__call__  # an object that can be called, such as an ASGI application
     if inspect.isasyncgenfunction(function):
         return "async generator"
     if inspect.iscoroutinefunction(function):
@@ -158,7 +158,7 @@ def _plain(kind: str, signature: Signature, plan: Plan) -> _Source:
     source.add(2, f"if not next({cell}.tick) & 127: {cell}.flush()")
     if plan.before is not None:
         source.add(2, f"_o_before({plan.before_argument})")
-    source.add(2, _call(kind, signature), _finish(cell, plan))
+    source.add(2, _call(kind, signature), _finish(kind, cell, plan))
     source.add(2, "return" if kind == "async generator" else "return _o_result")
     ignored = ", _o_ignored" if plan.ignored else ""
     if kind in ("generator", "async generator"):
@@ -177,32 +177,32 @@ def _call(kind: str, signature: Signature) -> str:
     if kind == "generator":
         return f"_o_result = yield from {call}"
     if kind == "async generator":
-        return f"_o_result = None\n_o_generator = {call}\n{_ASYNC_DELEGATION}"
+        return f"_o_generator = {call}\n{_ASYNC_DELEGATION}"
     return f"_o_result = {call}"
 
 
 _ASYNC_DELEGATION = """\
+_o_resume, _o_value = _o_generator.asend, None
 try:
-    _o_item = await _o_generator.asend(None)
     while True:
+        _o_item = await _o_resume(_o_value)
         try:
-            _o_sent = yield _o_item
+            _o_value = yield _o_item
+            _o_resume = _o_generator.asend
         except GeneratorExit:
             await _o_generator.aclose()
             raise
         except BaseException as _o_thrown:
-            _o_item = await _o_generator.athrow(_o_thrown)
-        else:
-            _o_item = await _o_generator.asend(_o_sent)
+            _o_resume, _o_value = _o_generator.athrow, _o_thrown
 except StopAsyncIteration:
     pass"""
 """What ``yield from`` would be for async generators (PEP 380, minus the result)."""
 
 
-def _finish(cell: str, plan: Plan) -> str:
+def _finish(kind: str, cell: str, plan: Plan) -> str:
     """Return the statements after the call: see the module's docstring for their order."""
     after = "\n_o_after()" if plan.after is not None else ""
-    if plan.judge is None:
+    if plan.judge is None or kind == "async generator":
         return (
             "_o_seconds = _o_clock() - _o_start\n"
             f"if _o_seconds >= {cell}.floor: _o_seconds = {cell}.capture(_o_seconds)\n"
@@ -240,8 +240,9 @@ def _framed(kind: str, signature: Signature, plan: Plan) -> _Source:
     source.add(1, "except BaseException as _o_error:", "    _o_frame.fail(_o_error)", "    raise")
     source.add(1, "finally:")
     if kind in ("function", "coroutine"):
-        source.add(2, "_o_frame.pause()")
-    source.add(2, "_o_frame.close()")
+        source.add(2, "try: _o_frame.pause()", "finally: _o_frame.close()")
+    else:
+        source.add(2, "_o_frame.close()")
     return source
 
 

@@ -40,6 +40,9 @@ class Signature:
     exact: bool = True
 
 
+USED = frozenset({"next", "BaseException", "Exception", "GeneratorExit", "StopAsyncIteration", "StopIteration"})
+"""Builtins that a wrapper's source names: a parameter called so would hide them."""
+
 GENERIC = Signature("*_o_args, **_o_kwargs", "*_o_args, **_o_kwargs", (), exact=False)
 
 
@@ -55,7 +58,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     previous = None
     for parameter in inspect.signature(function, follow_wrapped=False).parameters.values():
         name, kind = parameter.name, parameter.kind
-        if name.startswith(RESERVED) or not name.isidentifier():
+        if name.startswith(RESERVED) or name in USED or not name.isidentifier():
             return GENERIC
         if previous is parameter.POSITIONAL_ONLY and kind is not parameter.POSITIONAL_ONLY:
             parameters.append("/")

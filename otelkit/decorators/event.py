@@ -19,7 +19,7 @@ from otelkit._core._guard import guard
 from otelkit.decorators._failures import ErrorTypes
 from otelkit.decorators._labels import Labels
 from otelkit.decorators._signature import signature_of
-from otelkit.decorators.metered import Subject, decorate, name_of, switched_on
+from otelkit.decorators.metered import Subject, checked_text, decorate, name_of, switched_on
 from otelkit.decorators.service import with_prefix
 from otelkit.exceptions import DeclarationError
 from otelkit.instruments.registry import default_registry
@@ -102,6 +102,9 @@ def event_handler(
     """
     if not isinstance(event, str) or not event:
         raise DeclarationError("an event's name", event, "@otelkit.event_handler", 'Write @event_handler("name").')
+    checked_text("@otelkit.event_handler", prefix=prefix)
+    if emitted_at is not None and not callable(emitted_at):
+        raise DeclarationError("emitted_at to be a function of the event", emitted_at, "@otelkit.event_handler")
     metrics = with_prefix(
         prefix,
         semconv.EVENT_RECEIVED,
@@ -112,7 +115,7 @@ def event_handler(
     constants = ((semconv.EVENT, event),)
 
     def subject_of(function: Callable[..., Any]) -> Subject:
-        name = f"{prefix}{semconv.EVENT_LATENCY.name}" if not prefix else semconv.prefixed(prefix, "event.latency")
+        name = semconv.prefixed(prefix, semconv.EVENT_LATENCY.name)
         latency = semconv.Metric(name, semconv.EVENT_LATENCY.kind, "s", semconv.EVENT_LATENCY.description)
         default_registry.declare(latency, None, f"@otelkit.event_handler on {name_of(function)}")
         cell: Any = default_registry.family(Definition("histogram", (latency,), (), constants)).hold(())
@@ -166,11 +169,13 @@ def publisher(
     """
 
     def decorator(target: Any) -> Any:
+        checked_text("@otelkit.publisher", prefix=prefix)
         if not inspect.isclass(target):
             raise DeclarationError("a class", target, "@otelkit.publisher")
         for name, member in list(vars(target).items()) if switched_on() else ():
             plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
-            if inspect.isroutine(plain) and not name.startswith("_") and not hasattr(plain, "__otelkit_original__"):
+            ours = inspect.isroutine(plain) and not inspect.isbuiltin(plain)
+            if ours and not name.startswith("_") and not hasattr(plain, "__otelkit_original__"):
                 setattr(
                     target,
                     name,
@@ -220,7 +225,9 @@ class _EventName:
         self.signature = signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> str:
-        value = self.signature.bind(*args, **kwargs).arguments.get(self.parameter, "")
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        value = bound.arguments.get(self.parameter, "")
         if isinstance(value, str):
             return value
         if isinstance(value, dict):

@@ -13,7 +13,7 @@ from otelkit._core._cell import GaugeCell
 from otelkit._core._family import Definition
 from otelkit.decorators._failures import ErrorTypes
 from otelkit.decorators._labels import Labels
-from otelkit.decorators.metered import Subject, decorate, name_of
+from otelkit.decorators.metered import Subject, checked_text, decorate, name_of
 from otelkit.decorators.service import with_prefix
 from otelkit.instruments.registry import default_registry
 
@@ -75,6 +75,7 @@ def job(
     Raises:
         DeclarationError: On decoration, never on a call.
     """
+    checked_text("@otelkit.job", name=name, prefix=prefix)
     metrics = with_prefix(prefix, semconv.JOB_RUNS, semconv.JOB_ACTIVE, semconv.JOB_FAILURES, semconv.JOB_DURATION)
 
     def subject_of(plain: Callable[..., Any]) -> Subject:

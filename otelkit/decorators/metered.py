@@ -10,7 +10,7 @@ generators and async generators, and keeps signature, docstring and kind.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -18,6 +18,8 @@ from opentelemetry.trace import SpanKind
 
 from otelkit import semconv
 from otelkit._core._family import ActiveFamily, CallFamily, Definition
+from otelkit._core._guard import guard
+from otelkit._core._labels import checked_labels
 from otelkit._core._snapshot import Metric
 from otelkit.decorators._failures import ErrorTypes, Judge
 from otelkit.decorators._frame import FramePlan
@@ -93,6 +95,8 @@ def decorate(target: Any, subject_of: Callable[[Callable[..., Any]], Subject], d
         return target
     where = f"@{decorator} on {name_of(target)}"
     subject = _switched(subject_of(target))
+    if subject.labels is not None and not isinstance(subject.labels, Mapping):
+        subject = replace(subject, labels=checked_labels(subject.labels, where))  # once: it may be an iterator
     if subject.metrics is None and subject.span is None:
         return target
     signature = signature_of(target)
@@ -136,9 +140,23 @@ def _family(subject: Subject, labels: LabelPlan, where: str) -> CallFamily | Non
         return None
     bounds = checked_bounds(subject.buckets, where)
     declared = tuple(subject.labels or ())
+    taken = [label for label, _ in subject.constants if label in declared]
+    if taken:
+        raise DeclarationError("labels of your own", declared, where, f"{taken[0]!r} is set by the decorator.")
     for metric in subject.metrics:
         default_registry.declare(metric, None if subject.shared else declared, where)
     family: Any = default_registry.family(Definition("call", subject.metrics, declared, subject.constants, bounds))
+    if bounds is not None and family.definition.bounds != bounds:
+        known = family.definition.bounds
+        error = DeclarationError(
+            f"{f'buckets {list(known)}' if known else 'the default buckets'} for {family.name!r}, as declared before",
+            list(bounds),
+            where,
+            "Give the second one another name, or declare both alike.",
+        )
+        if not subject.shared:
+            raise error
+        guard.warn(f"buckets {family.name}", str(error))  # the same function again, as in a notebook: the first stay
     if not labels.late:
         family.counts_active = True
     return family
@@ -167,14 +185,19 @@ def _ignored(ignore: Any, where: str) -> ErrorTypes:
     return tuple(kinds)
 
 
+def checked_text(where: str, **texts: object) -> None:
+    """Raise `DeclarationError` for what is neither None nor text."""
+    for what, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise DeclarationError(f"{what} as text", text, where)
+
+
 def function_subject(
     function: Callable[..., Any], name: str | None, prefix: str, *, span: bool, metrics: bool = True, **options: Any
 ) -> Subject:
     """Return the subject of a function: metrics of its own name, or of the family ``function``."""
     where = f"@otelkit.metered on {name_of(function)}"
-    for what, text in (("name", name), ("prefix", prefix)):
-        if text is not None and not isinstance(text, str):
-            raise DeclarationError(f"{what} as text", text, where)
+    checked_text(where, name=name, prefix=prefix)
     full_name = name_of(function)
     constants = ((semconv.CODE_FUNCTION_NAME, full_name),)
     span_name = (name or getattr(function, "__qualname__", full_name)) if span else None

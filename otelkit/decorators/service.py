@@ -13,7 +13,7 @@ from otelkit import semconv
 from otelkit._core._snapshot import Metric
 from otelkit.decorators._failures import ErrorTypes
 from otelkit.decorators._labels import Labels
-from otelkit.decorators.metered import Subject, decorate, switched_on
+from otelkit.decorators.metered import Subject, checked_text, decorate, switched_on
 from otelkit.exceptions import DeclarationError
 
 __all__ = ("action", "service")
@@ -81,6 +81,7 @@ def action(
     """
 
     def decorator(target: Any) -> Any:
+        checked_text("@otelkit.action", name=name)
         plain = target.__func__ if isinstance(target, (staticmethod, classmethod)) else target
         if not callable(plain) or inspect.isclass(plain):
             raise DeclarationError("a method", target, "@otelkit.action")
@@ -117,6 +118,7 @@ def service(cls: Any = None, /, *, name: str | None = None, prefix: str = "", tr
     """
 
     def decorator(target: Any) -> Any:
+        checked_text("@otelkit.service", name=name, prefix=prefix)
         if not inspect.isclass(target):
             raise DeclarationError("a class", target, "@otelkit.service", "For functions there is @otelkit.metered.")
         if switched_on():
@@ -138,7 +140,7 @@ def _methods(cls: type) -> list[tuple[str, Any]]:
 
 def _is_action(name: str, member: Any) -> bool:
     plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
-    if not inspect.isroutine(plain):
+    if not inspect.isroutine(plain) or inspect.isbuiltin(plain):  # what C gives does not bind; a wrapper would
         return False
     marked = getattr(plain, ACTION, None) is not None
     recorded_otherwise = hasattr(plain, _OWN_DECORATION) and not marked

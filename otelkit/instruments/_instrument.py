@@ -45,7 +45,7 @@ class Instrument(Generic[C]):
         """Name, kind, unit and description."""
         return self._definition.metrics[0]
 
-    def labels(self, **values: object) -> C:
+    def labels(self, /, **values: object) -> C:
         """
         Return the cell for these label values; keep it for hot code.
 

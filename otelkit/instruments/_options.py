@@ -51,13 +51,15 @@ def early_options(definition: Definition) -> Options:
 def _options(definition: Definition, settings: Settings) -> Options:
     if not settings.metrics:
         return Options(_shape(definition, settings, None), settings.cardinality_limit)
-    rule = settings.rule(definition.metrics[-1].name)
+    # A call's four metrics share their cells: what a rule says of the labels of one holds for all.
+    rules = [settings.rule(metric.name) for metric in definition.metrics]
+    limits = [rule.cardinality_limit for rule in rules if rule.cardinality_limit]
     return Options(
-        _shape(definition, settings, rule.buckets),
-        rule.cardinality_limit or settings.cardinality_limit,
-        frozenset(metric.name for metric in definition.metrics if not settings.rule(metric.name).enabled),
-        frozenset(rule.drop_labels),
-        tuple(sorted(rule.rename_labels.items())),
+        _shape(definition, settings, rules[-1].buckets),
+        min(limits, default=settings.cardinality_limit),
+        frozenset(metric.name for metric, rule in zip(definition.metrics, rules, strict=True) if not rule.enabled),
+        frozenset(label for rule in rules for label in rule.drop_labels),
+        tuple(sorted({old: new for rule in rules for old, new in rule.rename_labels.items()}.items())),
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 from otelkit._core._guard import guard
+from otelkit._core._labels import text_of
 from otelkit.instruments.counter import Counter, counter
 from otelkit.instruments.gauge import Gauge, UpDownCounter, gauge
 from otelkit.instruments.histogram import BoundTimer, Histogram, Summary, Timer, histogram
@@ -24,13 +25,11 @@ __all__ = ("increment", "observe", "set", "timer")
 
 
 def _named(name: str, kinds: tuple[type[Any], ...], declare: Callable[..., Any], labels: dict[str, object]) -> Any:
-    instrument = default_registry.get(name)
-    if instrument is None:
-        try:
-            instrument = declare(name, labels=list(labels))
-        except Exception as error:
-            guard.dropped(str(name), "could not be declared", detail=str(error))
-            return None
+    try:
+        instrument = default_registry.get(name) or declare(name, labels=list(labels))
+    except Exception as error:
+        guard.dropped(text_of(name), "could not be declared", detail=str(error))
+        return None
     if not isinstance(instrument, kinds):
         guard.dropped(name, f"is a {type(instrument).__name__.lower()}")
         return None

@@ -11,6 +11,7 @@ from otelkit._core._cell import GaugeCell, UpDownCell
 from otelkit._core._guard import guard
 from otelkit._core._labels import text_of
 from otelkit._core._snapshot import Attributes, NumberPoint
+from otelkit.exceptions import DeclarationError
 from otelkit.instruments._instrument import Instrument, Kind, Metric, declared
 from otelkit.instruments.registry import Registry, default_registry
 
@@ -78,7 +79,8 @@ class _Callback:
             return []
         values = found if isinstance(found, Mapping) else {(): found}
         points = [point for key, value in values.items() if (point := self._point(key, value, now_ns)) is not None]
-        return [(self.metric, points)]
+        # Keys such as 1 and "1" are one series: the last one counts.
+        return [(self.metric, list({id(point.attributes): point for point in points}.values()))]
 
     def _point(self, key: Any, value: Any, now_ns: int) -> NumberPoint | None:
         texts = tuple(map(text_of, key if isinstance(key, tuple) else (key,)))
@@ -123,6 +125,10 @@ def gauge(
     Raises:
         DeclarationError: Malformed, or declared otherwise before.
     """
+    if callback is not None and not callable(callback):
+        raise DeclarationError(
+            "a function as callback", callback, f"gauge {name!r}", "It is called at each collection."
+        )
     made: Gauge = declared(Gauge, "gauge", Metric(name, Kind.GAUGE, unit, description), labels, registry)
     if callback is not None:
         if made._callback is not None:

@@ -92,11 +92,11 @@ class BoundTimer:
 class Timer(Histogram):
     """A histogram of seconds that measures by itself; see `timer`."""
 
-    def time(self, **labels: object) -> BoundTimer:
+    def time(self, /, **labels: object) -> BoundTimer:
         """Return a context manager, decorator, and start/stop pair for these labels. Never raises."""
         return BoundTimer(self._cell(labels))
 
-    def start(self, **labels: object) -> BoundTimer:
+    def start(self, /, **labels: object) -> BoundTimer:
         """Return a timer that runs; its ``stop()`` records."""
         return self.time(**labels).start()
 
@@ -201,10 +201,22 @@ def summary(
         DeclarationError: Malformed, or declared otherwise before.
     """
     where = f"summary {name!r}"
-    wanted = tuple(quantiles)
+    try:
+        wanted = tuple(quantiles)
+    except TypeError:
+        wanted = ()
     if not wanted or not all(isinstance(q, (int, float)) and 0 <= q <= 1 for q in wanted):
-        raise DeclarationError("quantiles between 0 and 1, at least one", list(wanted), where)
+        raise DeclarationError("quantiles between 0 and 1, at least one", quantiles, where)
     if not isinstance(window_s, (int, float)) or not 0 < window_s < float("inf"):
         raise DeclarationError("window_s as seconds > 0", window_s, where)
     metric = Metric(name, Kind.SUMMARY, unit, description)
-    return declared(Summary, "summary", metric, labels, registry, quantiles=wanted, window_s=float(window_s))
+    made: Summary = declared(Summary, "summary", metric, labels, registry, quantiles=wanted, window_s=float(window_s))
+    known = made._definition
+    if (known.quantiles, known.window_s) != (wanted, window_s):
+        raise DeclarationError(
+            f"quantiles {list(known.quantiles)} over {known.window_s:g} s, as it was declared before",
+            f"{list(wanted)} over {window_s:g} s",
+            where,
+            "Give the second one another name, or declare both alike.",
+        )
+    return made

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from typing import Any
 
+from otelkit._core._labels import text_of
 from otelkit._core._snapshot import Attributes, NumberPoint
 from otelkit.exceptions import DeclarationError
 from otelkit.instruments._instrument import Kind, Metric
@@ -36,7 +37,7 @@ class Rate:
 
     def value(self, **labels: object) -> float:
         """Return the rate of one series now, per second; 0.0 before there are two readings."""
-        wanted = {name: str(value) for name, value in labels.items()}
+        wanted = {name: text_of(value) for name, value in labels.items()}
         for point in self.read(time.time_ns())[0][1]:
             if point.attributes == wanted:
                 return point.value
@@ -52,6 +53,11 @@ class Rate:
                 for total in totals
             ]
         return [(self.metric, points)]
+
+    def after_fork(self) -> None:
+        """Start from zero with a fresh lock: at the fork another thread may have held it."""
+        self._lock = threading.Lock()
+        self._history = {}
 
     def _advance(self, now: float, total: NumberPoint) -> float:
         _, history = self._history.setdefault(id(total.attributes), (total.attributes, deque()))
@@ -102,6 +108,9 @@ def rate(
     made = registry.instrument(name, lambda: fresh)
     if not isinstance(made, Rate):
         raise DeclarationError(f"metric {name!r} to stay a {type(made).__name__}", "a rate", where)
+    if (made._of, made.window_s) != (of, fresh.window_s):
+        known = f"a rate of {made._of.metric.name!r} over {made.window_s:g} s, as it was declared before"
+        raise DeclarationError(known, f"one of {of.metric.name!r} over {window_s:g} s", where)
     if made is fresh:
         registry.add_source(made.read)
     return made

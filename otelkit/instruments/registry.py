@@ -36,6 +36,8 @@ I = TypeVar("I")  # noqa: E741 - an instrument
 
 def _restore_family(definition: Definition) -> Family[Any]:
     """Unpickle a family: the one of this definition in this process, created if need be."""
+    for metric in definition.metrics:
+        default_registry._metrics.setdefault(metric.name, (metric, None))
     return default_registry.family(definition)
 
 
@@ -103,8 +105,8 @@ class Registry(Store):
     def instrument(self, name: str, create: Callable[[], I]) -> I:
         """Return the instrument ``name``, made by ``create`` if there is none."""
         with self._declaring:
-            made = create()
-            return self._instruments.setdefault(name, made)
+            made = self._instruments.get(name)
+            return self._instruments.setdefault(name, create()) if made is None else made
 
     def apply(self, settings: Settings) -> None:
         """Give every family, those to come included, what ``settings`` says of it."""
