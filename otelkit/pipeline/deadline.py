@@ -10,9 +10,12 @@ one deadline, and who is late is left behind.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from queue import SimpleQueue
 
 from otelkit._core._guard import guard
 
@@ -26,29 +29,77 @@ class Jobs:
     def __init__(self, jobs: Mapping[str, Job], timeout_s: float) -> None:
         self._deadline = time.monotonic() + timeout_s
         self._failed: list[str] = []
-        self._threads = {name: self._start(name, job, timeout_s) for name, job in jobs.items()}
+        self._ended = {name: threading.Event() for name in jobs}
+        for name, job in jobs.items():
+            self._start(name, job)
 
-    def _start(self, name: str, job: Job, timeout_s: float) -> threading.Thread | None:
-        thread = threading.Thread(target=self._run, args=(name, job, timeout_s), name=f"otelkit {name}", daemon=True)
+    def _start(self, name: str, job: Job) -> None:
+        def run() -> None:
+            done: object = False
+            with guard.shield(name):
+                done = job(max(0.0, self._deadline - time.monotonic()))
+            if done is False:
+                self._failed.append(name)
+            self._ended[name].set()
+
         try:
-            thread.start()
-        except RuntimeError:  # no threads any more at interpreter shutdown (3.12 and newer)
-            self._run(name, job, timeout_s)
-            return None
-        return thread
-
-    def _run(self, name: str, job: Job, timeout_s: float) -> None:
-        done: object = False
-        with guard.shield(name):
-            done = job(timeout_s)
-        if done is False:
-            self._failed.append(name)
+            threading.Thread(target=run, name=f"otelkit {name}", daemon=True).start()
+        except RuntimeError:  # too many threads, or the interpreter is ending
+            if not _reserve.take(run):
+                run()
 
     def wait(self, timeout_s: float) -> list[str]:
         """Wait until all have ended, and return the names of those that failed or are late."""
         end = min(time.monotonic() + timeout_s, self._deadline)
-        for thread in self._threads.values():
-            if thread is not None and thread is not threading.current_thread():
-                thread.join(max(0.0, end - time.monotonic()))
-        late = [name for name, thread in self._threads.items() if thread is not None and thread.is_alive()]
+        late = [name for name, ended in self._ended.items() if not ended.wait(max(0.0, end - time.monotonic()))]
         return [*self._failed, *late]
+
+
+class _Reserve:
+    """Threads that sleep until the end, when no new one may be started any more; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free = 0
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    def have(self, threads: int) -> None:
+        with self._lock:
+            while self._free < threads:
+                threading.Thread(target=self._serve, args=(self._work,), name="otelkit reserve", daemon=True).start()
+                self._free += 1
+
+    def take(self, work: Callable[[], None]) -> bool:
+        """Have ``work`` done by one of them; False if none is left."""
+        with self._lock:
+            if not self._free:
+                return False
+            self._free -= 1
+        self._work.put(work)
+        return True
+
+    @staticmethod
+    def _serve(queue: SimpleQueue[Callable[[], None]]) -> None:
+        queue.get()()
+
+
+_reserve = _Reserve()
+
+
+def reserve(threads: int) -> None:
+    """
+    Keep ``threads`` threads for `Jobs` that are made while the interpreter ends.
+
+    Since Python 3.12 no thread can be started then (python/cpython#113964); before, this does nothing.
+    """
+    if sys.version_info >= (3, 12):
+        _reserve.have(threads)
+
+
+def _after_fork_in_child() -> None:
+    global _reserve
+    _reserve = _Reserve()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -83,6 +83,7 @@ class CountedSpanExporter(SpanExporter):
         self.exporter = exporter
         self._counts = counts
         self.failures = 0
+        self._closed = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Pass on; an exporter that raises has failed."""
@@ -99,8 +100,10 @@ class CountedSpanExporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """Pass on."""
-        self.exporter.shutdown()
+        """Pass on, once: the processor does it, and whoever has lost patience with the processor."""
+        if not self._closed:
+            self._closed = True
+            self.exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Pass on."""

@@ -17,7 +17,7 @@ from opentelemetry.trace import TracerProvider
 from otelkit._core._guard import guard
 from otelkit._core._span_source import span_source
 from otelkit.decorators._spans import any_span, sampled_span
-from otelkit.pipeline.deadline import Jobs
+from otelkit.pipeline.deadline import Job, Jobs, reserve
 from otelkit.pipeline.metering import Metering
 from otelkit.pipeline.tracing import Tracing
 
@@ -56,6 +56,15 @@ class Telemetry:
                     self.metering.release()
                 raise
 
+        self._reserve_threads()
+
+    def _shutdown_jobs(self) -> dict[str, Job]:
+        parts = [part for part in (self.metering, self.tracing) if part]
+        return {name: job for part in parts for name, job in part.shutdown_jobs().items()}
+
+    def _reserve_threads(self) -> None:
+        reserve(len(self._shutdown_jobs()))
+
     @property
     def meter_provider(self) -> MeterProvider | None:
         """The MeterProvider that is used, ours or not."""
@@ -93,9 +102,7 @@ class Telemetry:
         with self._ended:
             first = self._ending is None
             if self._ending is None:
-                parts = [part for part in (self.metering, self.tracing) if part]
-                jobs = {name: job for part in parts for name, job in part.shutdown_jobs().items()}
-                self._ending = Jobs(jobs, timeout_s)
+                self._ending = Jobs(self._shutdown_jobs(), timeout_s)
         undelivered = self._ending.wait(timeout_s)
         if first:
             self._finish(undelivered, timeout_s)
@@ -122,6 +129,7 @@ class Telemetry:
         """Take a fresh lock; an end that was under way is the parent's."""
         self._ended = threading.Lock()
         self._ending = None
+        self._reserve_threads()
 
 
 _lock = threading.RLock()

@@ -30,7 +30,8 @@ def _committed(registry: Registry, rounds: list[tuple[list[float], bool]], obser
     for batch, delivered in [*rounds, ([], True)]:
         for value in batch:
             observe(value)
-        taken = [point for metric, points in deltas.take(registry.snapshot(key)) for point in points]
+        snapshots = deltas.take(registry.snapshot(key))
+        taken = [point for metric, points in snapshots if metric.name.startswith("t.") for point in points]
         if delivered:
             deltas.commit()
             arrived.append(taken)
