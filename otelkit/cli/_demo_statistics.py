@@ -101,7 +101,7 @@ class _Totals:
     ended: float = 0
     active: float = 0
     errors: float = 0
-    callable: bool = False
+    is_call: bool = False
     buckets: dict[tuple[float, float], int] = field(default_factory=dict)
     smallest: float = math.inf
     largest: float = -math.inf
@@ -249,7 +249,7 @@ def _add_counts(
     for point in snapshot.points:
         if isinstance(point, NumberPoint):
             totals = rows.setdefault(RowKey(kind, _row_name(kind, duration, point.attributes)), _Totals())
-            totals.callable = True
+            totals.is_call = True
             setattr(totals, attribute, getattr(totals, attribute) + point.value)
 
 
@@ -338,12 +338,12 @@ def _row(key: RowKey, now: _Totals, before: _Totals, window_s: float, extremes: 
         if count > before.buckets.get(edges, 0)
     ]
     low, high = extremes if extremes[0] <= extremes[1] else (-math.inf, math.inf)
-    total, earlier = (now.calls, before.calls) if now.callable else (now.ended, before.ended)
+    total, earlier = (now.calls, before.calls) if now.is_call else (now.ended, before.ended)
     return Row(
         key,
         int(total),
         (total - earlier) / window_s,
-        int(now.active) if now.callable else None,
-        int(now.errors - before.errors) if now.callable else None,
+        int(now.active) if now.is_call else None,
+        int(now.errors - before.errors) if now.is_call else None,
         (quantile(0.5, seen, low, high), quantile(0.95, seen, low, high), quantile(0.99, seen, low, high)),
     )

@@ -16,8 +16,8 @@ from otelkit.cli._demo_machine import Reading
 from otelkit.cli._demo_statistics import View
 
 FILES = {
-    "metrics.jsonl": "one OTLP MetricsData a line",
-    "traces.jsonl": "one OTLP TracesData a line; look for a trace id above",
+    "metrics.jsonl": "OTLP, a collection each",
+    "traces.jsonl": "OTLP; grep them for a trace id",
 }
 
 
