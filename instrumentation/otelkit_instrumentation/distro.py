@@ -56,7 +56,10 @@ class OtelkitConfigurator(_BaseConfigurator):
         cls = type(self)
         try:
             settings = load()
-            otelkit.configure(**_without_taken_port(settings))
+            arguments = _without_taken_port(settings)
+            otelkit.configure(**arguments)
+            if _serves(settings) and not arguments:
+                os.environ[_SERVING_PROCESS] = str(os.getpid())
             cls.failed = False
         except Exception as error:
             cls.failed = True
@@ -85,12 +88,15 @@ class OtelkitDistro(BaseDistro):
 
 def _without_taken_port(settings: Settings) -> Mapping[str, object]:
     """Return the arguments that leave /metrics to the ancestor that serves it; none when there is no such process."""
-    if not settings.enabled or "prometheus" not in settings.metrics_exporters or settings.prometheus_port == 0:
+    if not _serves(settings) or not _is_another_live_process(os.environ.get(_SERVING_PROCESS, "")):
         return {}
-    if _is_another_live_process(os.environ.get(_SERVING_PROCESS, "")):
-        return {"metrics_exporters": [name for name in settings.metrics_exporters if name != "prometheus"]}
-    os.environ[_SERVING_PROCESS] = str(os.getpid())
-    return {}
+    return {"metrics_exporters": [name for name in settings.metrics_exporters if name != "prometheus"]}
+
+
+def _serves(settings: Settings) -> bool:
+    """Say whether this process is to serve /metrics on a port that no second one can have."""
+    is_on = settings.enabled and settings.metrics_enabled and settings.prometheus_port != 0
+    return is_on and "prometheus" in settings.metrics_exporters
 
 
 def _is_another_live_process(number: str) -> bool:

@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import NamedTuple
 
+from msgspec import to_builtins
+
 from otelkit.cli._findings import Finding, Status
 from otelkit.config import Settings, describe, display, load
 from otelkit.exceptions import ConfigurationError
@@ -42,12 +44,18 @@ def check() -> tuple[Settings | None, list[Finding]]:
 def shown_settings(settings: Settings) -> list[ShownSetting]:
     """Return every setting with where its value came from, and those that hold for one signal only."""
     common = [
-        ShownSetting(setting.name, display(setting.name, getattr(settings, setting.name)), setting.unit, source)
+        ShownSetting(
+            setting.name,
+            to_builtins(display(setting.name, getattr(settings, setting.name))),
+            setting.unit,
+            settings.source(setting.name),
+        )
         for setting in describe()
-        for source in [settings.source(setting.name)]
     ]
     of_signals = [
-        ShownSetting(f"{signal}.{name}", display(name, value), "", setting.option.otel_variable(signal))
+        ShownSetting(
+            f"{signal}.{name}", to_builtins(display(name, value)), setting.unit, setting.option.otel_variable(signal)
+        )
         for signal, values in settings.signals.items()
         for name, value in values.items()
         for setting in describe()

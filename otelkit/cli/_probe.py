@@ -331,6 +331,8 @@ def _wrong_wire(endpoint: Endpoint, wire: Wire, detail: str) -> _Answer:
     target = endpoint.target
     other, habit = ("grpc", 4317) if wire.grpc else ("http/protobuf", 4318)
     remedy = f"Set OTEL_EXPORTER_OTLP_PROTOCOL={other}"
+    if wire.tls != endpoint.tls:
+        remedy += f" and {endpoint.variable}={'https' if wire.tls else 'http'}://{target}"
     twin = _TWINS.get(target.port)
     if twin and twin != habit:
         remedy += f", or keep {endpoint.protocol} and use port {twin}: {endpoint.variable}=http://{target.host}:{twin}"

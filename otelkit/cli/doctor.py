@@ -74,7 +74,7 @@ def _no_endpoints() -> list[Finding]:
 def _print_json(report: dict) -> None:
     import json
 
-    print(json.dumps(report, indent=2, ensure_ascii=True, default=list))
+    print(json.dumps(report, indent=2, ensure_ascii=True))
 
 
 def _version() -> str:

@@ -36,10 +36,11 @@ def test_wrong_setting(doctor):
 
 def test_every_setting_with_its_source(doctor, tmp_path):
     """Each setting is listed with its value and where that came from."""
-    (tmp_path / "otelkit.toml").write_text("prometheus_port = 9999\n")
+    (tmp_path / "otelkit.toml").write_text("prometheus_port = 9999\n[metrics.'shop.*']\nbuckets = [1, 2]\n")
     settings = {row["name"]: row for row in doctor(OTELKIT_STATSD_PORT="81").report["settings"]}
     assert settings["prometheus_port"]["value"] == 9999
     assert settings["prometheus_port"]["source"] == "otelkit.toml: prometheus_port"
+    assert settings["metrics"]["value"] == {"shop.*": {"buckets": [1, 2]}}
     assert settings["statsd_port"]["source"] == "OTELKIT_STATSD_PORT"
     assert settings["service_name"]["source"] == "OTEL_SERVICE_NAME"
     assert settings["cardinality_limit"]["source"] == "default"

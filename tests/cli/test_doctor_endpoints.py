@@ -133,6 +133,10 @@ def test_tls_server_where_plain_text_is_configured(doctor, serve, protocol):
     assert finding["status"] == "broken"
     if protocol == "grpc":
         assert "speaks HTTP/1.1 over TLS, but grpc is configured" in finding["message"]
+        assert (
+            f"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf and OTEL_EXPORTER_OTLP_ENDPOINT=https://127.0.0.1:{port}"
+            in (finding["fix"])
+        )
     else:
         assert "the server speaks TLS, but plain text is configured" in finding["message"]
         assert f"https://127.0.0.1:{port}" in finding["fix"]
