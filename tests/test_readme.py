@@ -70,7 +70,7 @@ def test_service_snippet_records_every_kind(tmp_path: Path) -> None:
     assert re.search(r"^cache_hit_ratio 0\.9$", page, re.MULTILINE)
     assert re.search(r'^event_received_total\{.*event="payment.completed".*\} 1$', page, re.MULTILINE)
     assert re.search(r"^event_latency_seconds_count\{.*\} 1$", page, re.MULTILINE)
-    assert re.search(r'^job_runs_total\{.*job="cleanup_job".*\} 1$', page, re.MULTILINE)
+    assert re.search(r'^job_runs_total\{.*job_name="cleanup_job".*\} 1$', page, re.MULTILINE)
     assert re.search(r"^job_last_success_seconds\{.*\} 1", page, re.MULTILINE)
 
 

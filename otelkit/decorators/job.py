@@ -65,10 +65,10 @@ def job(
     Record a background job.
 
     Records ``job.runs``, ``.active``, ``.failures``, ``.duration`` (s) and
-    ``.last_success`` (Unix time, s) with the label ``job``, and a span.
+    ``.last_success`` (Unix time, s) with the label ``job.name``, and a span.
 
     Args:
-        name: Value of the label ``job``; by default the function's name.
+        name: Value of the label ``job.name``; by default the function's name.
         prefix, labels, buckets, record_error_if, ignore: As for `metered`.
         traces: False: no span.
 

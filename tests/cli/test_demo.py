@@ -101,7 +101,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     try:
         # The batch's first run is over: by then everything else has recorded, too.
-        wait_for(port, "job_duration_seconds_count", 'job="index_files"')
+        wait_for(port, "job_duration_seconds_count", 'job_name="index_files"')
         wait_for(port, "event_processing_time_seconds_count", 'event="order.placed"')
         children = psutil.Process(process.pid).children(recursive=True)
         text = scrape(port)
@@ -162,8 +162,8 @@ def test_the_workers_are_gone_when_it_ends(run: Run):
         ("shop_client_calls_total", {"method": "POST"}),
         ("event_received_total", {"event": "order.placed"}),
         ("event_latency_seconds_count", {"event": "order.placed"}),
-        ("job_runs_total", {"job": "index_files"}),
-        ("job_last_success_seconds", {"job": "index_files"}),
+        ("job_runs_total", {"job_name": "index_files"}),
+        ("job_last_success_seconds", {"job_name": "index_files"}),
         ("index_files_total", {"status": "completed"}),
         ("index_queue_time_seconds_count", {}),
         ("detect_duration_seconds_count", {"warmup": "true"}),

@@ -142,8 +142,8 @@ def test_series_of_an_action_are_one_row_whatever_their_error_type():
 def test_jobs_and_named_calls_have_rows_of_their_own():
     """job.* is a job; any x.duration beside x.calls is a call, with its labels in the name."""
     snapshot = [
-        counted("job.runs", 3, job="tidy"),
-        durations("job.duration", [3, 0, 0], job="tidy"),
+        counted("job.runs", 3, **{"job.name": "tidy"}),
+        durations("job.duration", [3, 0, 0], **{"job.name": "tidy"}),
         counted("score.calls", 4, model="m"),
         durations("score.duration", [0, 4, 0], model="m"),
     ]
