@@ -23,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Without it each small answer waits for the client's delayed ACK: 40 ms on Linux.
     disable_nagle_algorithm = True
-    server: ShopServer
+    server: ShopServer  # pyright: ignore[reportIncompatibleVariableOverride] - the base class leaves it open
 
     def do_GET(self) -> None:
         """Answer ``/products?q=text``, ``/products/<name>`` and ``/orders/<id>``."""
