@@ -47,10 +47,10 @@ class OtelkitConfigurator(_BaseConfigurator):
     to that one, as it has the port; all other exporters work in both.
 
     Attributes:
-        failed: Whether the last attempt failed.
+        is_off: Whether nothing is to be instrumented: the last attempt failed, or the settings turn otelkit off.
     """
 
-    failed = False
+    is_off = False
 
     def _configure(self, **kwargs: Any) -> None:
         cls = type(self)
@@ -60,9 +60,9 @@ class OtelkitConfigurator(_BaseConfigurator):
             otelkit.configure(**arguments)
             if _serves(settings) and not arguments:
                 os.environ[_SERVING_PROCESS] = str(os.getpid())
-            cls.failed = False
+            cls.is_off = not settings.enabled
         except Exception as error:
-            cls.failed = True
+            cls.is_off = True
             _complain(f"not set up, the program runs without it. {_told(error)}", error)
 
 
@@ -76,7 +76,7 @@ class OtelkitDistro(BaseDistro):
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """Activate one instrumentor; what is not installed is left to the loader, any other failure is one line."""
         # The configurator observes the machine already, and only those parts of it that the settings name.
-        if OtelkitConfigurator.failed or entry_point.name == _MACHINE:
+        if OtelkitConfigurator.is_off or entry_point.name == _MACHINE:
             return
         try:
             super().load_instrumentor(entry_point, **kwargs)

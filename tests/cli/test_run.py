@@ -319,11 +319,14 @@ class Fine:
     assert done.stdout == b"False\nTrue\n"
 
 
-def test_no_instrumentors_without_set_up(instrumentors):
-    """Where the set-up failed, nothing is patched."""
-    done = python("print('ran')", OTELKIT_STATSD_PORT="x", **instrumentors)
+@pytest.mark.parametrize(
+    ("variable", "complaints"), [({"OTELKIT_STATSD_PORT": "x"}, 1), ({"OTEL_SDK_DISABLED": "true"}, 0)]
+)
+def test_no_instrumentors_without_set_up(instrumentors, variable, complaints):
+    """Where the set-up failed or is not wanted, nothing is patched."""
+    done = python("print('ran')", **variable, **instrumentors)
     assert done.stdout == b"ran\n"
-    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr.splitlines()) == complaints
 
 
 # -- children ---------------------------------------------------------------------------------------------------------
