@@ -27,7 +27,7 @@ def _start():
 
 def _run_hidden_sitecustomize():
     """Run the sitecustomize that Python would have found without this one; its errors are Python's to report."""
-    mine = sys.modules.pop("sitecustomize")
+    mine = sys.modules.pop("sitecustomize", None)
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _FOLDER]
     try:
         import sitecustomize  # noqa: F401
@@ -35,12 +35,14 @@ def _run_hidden_sitecustomize():
         if error.name != "sitecustomize":
             raise
     finally:
-        sys.modules.setdefault("sitecustomize", mine)
+        # The import that is under way looks its module up once more.
+        if mine is not None:
+            sys.modules.setdefault("sitecustomize", mine)
 
 
 def _is_helper_of_multiprocessing():
     # The resource tracker runs none of the program's code, and one is started with the first pool or shared memory.
-    return any("multiprocessing.resource_tracker" in word for word in getattr(sys, "orig_argv", []))
+    return any(w.startswith("from multiprocessing.resource_tracker import") for w in getattr(sys, "orig_argv", []))
 
 
 def _set_up_without_effect_on_the_program():
