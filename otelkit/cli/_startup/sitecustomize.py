@@ -32,7 +32,7 @@ def _run_hidden_sitecustomize():
     try:
         import sitecustomize  # noqa: F401
     except ImportError as error:
-        if error.name != "sitecustomize":
+        if getattr(error, "name", "sitecustomize") != "sitecustomize":
             raise
     finally:
         # The import that is under way looks its module up once more.
@@ -92,7 +92,7 @@ def _set_up():
 
 
 def _complain(error):
-    if isinstance(error, ImportError) and (error.name or "").split(".")[0] in ("opentelemetry", "otelkit"):
+    if isinstance(error, ImportError) and (getattr(error, "name", "") or "").split(".")[0] in ("opentelemetry", "otelkit"):
         text = "Expected otelkit to be installed for %s, got: %s. Run `%s -m pip install otelkit`." % (  # noqa: UP031
             sys.executable,
             error,
