@@ -13,7 +13,7 @@ when they export, and know whether that succeeded.
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData, ResourceMetrics
@@ -21,7 +21,10 @@ from opentelemetry.sdk.resources import Resource
 
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import Kind
-from otelkit.pipeline.producer import Producer, Store, delta_kinds, joined
+from otelkit.pipeline.producer import Producer, delta_kinds, joined
+
+if TYPE_CHECKING:
+    from otelkit.instruments.registry import Registry
 
 
 class Join:
@@ -32,9 +35,9 @@ class Join:
         AttributeError: This SDK's inside is different; feed the provider by instruments instead.
     """
 
-    def __init__(self, provider: MeterProvider, store: Store) -> None:
+    def __init__(self, provider: MeterProvider, registry: Registry) -> None:
         self._provider = provider
-        self._store = store
+        self._registry = registry
         self._own: weakref.WeakSet[MetricReader] = weakref.WeakSet()
         self._producers: weakref.WeakKeyDictionary[MetricReader, Producer] = weakref.WeakKeyDictionary()
         # There is no public list of a provider's readers and no public way to what they are given; recording.md's
@@ -75,7 +78,7 @@ class Join:
         if producer is None:
             wanted = delta_kinds(reader._instrument_class_temporality)
             left_out = (Kind.EXPONENTIAL_HISTOGRAM,) if _is_stock_prometheus(reader) else ()
-            producer = self._producers[reader] = Producer(self._store, wanted, left_out)
+            producer = self._producers[reader] = Producer(self._registry, wanted, left_out)
         return producer
 
     def _resource(self) -> Resource:

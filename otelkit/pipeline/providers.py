@@ -9,6 +9,7 @@ tracers keep theirs for good: so the provider stays and its parts are replaced.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from opentelemetry.sdk.metrics import (
 )
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import (
+    SERVICE_INSTANCE_ID,
     SERVICE_NAME,
     SERVICE_NAMESPACE,
     SERVICE_VERSION,
@@ -57,6 +59,16 @@ def create_resource(settings: Settings) -> Resource:
     return Resource.create({**settings.resource_attributes, **given})
 
 
+def _child_resource(settings: Settings) -> Resource:
+    """
+    Return what a forked child's resource needs beyond what the SDK renews.
+
+    The SDK replaces also an instance id that the user chose; the choice is kept, and made unique.
+    """
+    chosen = settings.resource_attributes.get(SERVICE_INSTANCE_ID)
+    return Resource({SERVICE_INSTANCE_ID: f"{chosen}-{os.getpid()}"} if chosen else {})
+
+
 class OwnMeterProvider(MeterProvider):
     """
     A MeterProvider whose readers may be replaced.
@@ -78,6 +90,7 @@ class OwnMeterProvider(MeterProvider):
             exemplar_filter=_EXEMPLAR_FILTERS[settings.exemplars](),
             shutdown_on_exit=False,
         )
+        self._settings = settings
         self._count_series = series
         # The SDK gives a reader nothing, not even a call, when no instrument of its own has anything to report.
         self.get_meter(PIPELINE_SCOPE).create_observable_gauge(
@@ -107,9 +120,11 @@ class OwnMeterProvider(MeterProvider):
             for storage in consumer._reader_storages.values():
                 storage._lock = threading.RLock()
         super()._handle_fork()
+        self._update_resource(_child_resource(self._settings))
 
     def replace(self, settings: Settings) -> None:
         """Take over what can change: the resource; attributes that are no longer named stay."""
+        self._settings = settings
         self._update_resource(create_resource(settings))
 
 
@@ -117,6 +132,7 @@ class OwnTracerProvider(TracerProvider):
     """A TracerProvider whose sampler and processors may be replaced."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.sampled_by = ReplaceableSampler()
         self.sampled_by.sampler = create_sampler(settings)
         self.processors = ReplaceableProcessors()
@@ -127,7 +143,12 @@ class OwnTracerProvider(TracerProvider):
             active_span_processor=self.processors,
         )
 
+    def _handle_fork(self) -> None:
+        super()._handle_fork()
+        self._update_resource(_child_resource(self._settings))
+
     def replace(self, settings: Settings) -> None:
         """Take over sampler and resource."""
+        self._settings = settings
         self.sampled_by.sampler = create_sampler(settings)
         self._update_resource(create_resource(settings))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics.export import (
@@ -21,7 +21,10 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from otelkit._core._guard import guard
-from otelkit.pipeline.producer import Producer, Store, delta_kinds, joined
+from otelkit.pipeline.producer import Producer, delta_kinds, joined
+
+if TYPE_CHECKING:
+    from otelkit.instruments.registry import Registry
 
 
 class CellReader(PeriodicExportingMetricReader):
@@ -34,7 +37,7 @@ class CellReader(PeriodicExportingMetricReader):
 
     Args:
         exporter: Where to; its preferred temporality decides about deltas.
-        store: Where the cells are.
+        registry: Where the cells are.
         name: Of the destination, for ``otelkit.exports``.
         interval_s: Seconds between two exports; infinite for only at flush and shutdown.
         timeout_s: Seconds for one collection.
@@ -45,7 +48,7 @@ class CellReader(PeriodicExportingMetricReader):
     def __init__(
         self,
         exporter: MetricExporter,
-        store: Store,
+        registry: Registry,
         *,
         name: str,
         interval_s: float,
@@ -56,7 +59,7 @@ class CellReader(PeriodicExportingMetricReader):
         # All state comes before super().__init__, which starts the thread.
         self.name = name
         self.exporter = exporter
-        self.producer = Producer(store, delta_kinds(getattr(exporter, "_preferred_temporality", None)))
+        self.producer = Producer(registry, delta_kinds(getattr(exporter, "_preferred_temporality", None)))
         self._batch_points = batch_points
         self._counts = counts
         self._delivered = True

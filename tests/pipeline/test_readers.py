@@ -169,3 +169,13 @@ def test_split_keeps_every_point(batch_points: int) -> None:
     assert [point for part in parts for point in part] == flat(whole)
     assert all(len(part) == batch_points for part in parts[:-1])
     assert 0 < len(parts[-1]) <= batch_points
+
+
+def test_collections_are_timed() -> None:
+    """How long one took comes with the next."""
+    registry, exporter = Registry(), Recorder()
+    reader, provider = _reader(exporter, registry, interval_s=1e6)
+    assert reader.force_flush()
+    assert reader.force_flush()
+    assert "otelkit.collection.duration" in exporter.names()
+    provider.shutdown()

@@ -227,7 +227,7 @@ if child:
 """
 
 
-def test_forked_child_reports_its_own(registry: Registry) -> None:
+def test_forked_child_reports_its_own() -> None:
     """Parent and child deliver at their ends; the child starts from zero, under an instance id of its own."""
     with OtlpReceiver() as receiver:
         assert _run(_FORKING, receiver, "http") == ""
@@ -235,12 +235,52 @@ def test_forked_child_reports_its_own(registry: Registry) -> None:
         assert sorted(last.values()) == [1, 101]
 
 
-def _run(script: str, receiver: OtlpReceiver, protocol: str) -> str:
+def test_chosen_instance_id_is_kept_in_a_child() -> None:
+    """It is suffixed, never replaced."""
+    with OtlpReceiver() as receiver:
+        chosen = {"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=blue"}
+        assert _run(_FORKING, receiver, "http", chosen) == ""
+        ids = {series.resource["service.instance.id"] for series in receiver.series("t.calls")}
+        assert len(ids) == 2
+        assert {identity.split("-")[0] for identity in ids} == {"blue"}
+
+
+_FORKING_WHILE_EXPORTING = """
+import os, time
+import otelkit.pipeline as pipeline
+from opentelemetry import metrics
+from otelkit.instruments.counter import counter
+pipeline.configure(file="/dev/null", machine=[], traces_exporters=["none"], export_interval_s=0.002,
+                   metrics_temporality="delta")
+calls = counter("t.calls")
+metrics.get_meter("application").create_counter("theirs.calls").add(1)
+for number in range(100):
+    counter(f"t.other.{number}").increment()
+for _ in range(10):
+    calls.increment()
+    time.sleep(0.003)
+    child = os.fork()
+    if not child:
+        calls.increment()
+        os._exit(not pipeline.shutdown(5))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_forks_amid_exports() -> None:
+    """No child hangs on a lock of the parent's or shares its connection; nothing is lost, nothing comes twice."""
+    with OtlpReceiver() as receiver:
+        assert _run(_FORKING_WHILE_EXPORTING, receiver, "http") == ""
+        assert receiver.total("t.calls") == 20
+
+
+def _run(script: str, receiver: OtlpReceiver, protocol: str, variables: dict[str, str] | None = None) -> str:
     """Run a program of its own and return what it said on stderr."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL", "PYTHON"))},
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if protocol == "grpc" else "http/protobuf",
+        **(variables or {}),
     }
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
