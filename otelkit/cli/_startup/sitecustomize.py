@@ -92,7 +92,8 @@ def _set_up():
 
 
 def _complain(error):
-    if isinstance(error, ImportError) and (getattr(error, "name", "") or "").split(".")[0] in ("opentelemetry", "otelkit"):
+    missing = (getattr(error, "name", None) or "").split(".")[0]
+    if isinstance(error, ImportError) and missing in ("opentelemetry", "otelkit"):
         text = "Expected otelkit to be installed for %s, got: %s. Run `%s -m pip install otelkit`." % (  # noqa: UP031
             sys.executable,
             error,
