@@ -54,15 +54,13 @@ class CallCell(HistogramCell):
         self.failures: dict[str, FailureCell] | None = None
         self.offset = 0
 
-    def fail(self, error_type: str, seconds: float, cancelled: bool = False) -> None:
-        """Record a call that ended with ``error_type``; a cancelled one is no error."""
+    def failure(self, error_type: str, cancelled: bool = False) -> FailureCell:
+        """Return the cell for calls that end with ``error_type``; a cancelled one is no error."""
         failures = self.failures
         cell = None if failures is None else failures.get(error_type)
-        if cell is None:
-            cell = self._failure(error_type, cancelled)
-        cell.observe(seconds)
+        return self._create_failure(error_type, cancelled) if cell is None else cell
 
-    def _failure(self, error_type: str, cancelled: bool) -> FailureCell:
+    def _create_failure(self, error_type: str, cancelled: bool) -> FailureCell:
         # Locked: of two threads that each made the dictionary one would record into nowhere.
         with self.family.lock:
             failures = self.failures

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from otelkit._core._call_cell import OTHER_ERROR, CallCell
+from otelkit._core._cell import HistogramCell
 from otelkit._core._guard import guard
 
 ErrorTypes = tuple[type[BaseException], ...]
@@ -27,15 +28,27 @@ def is_cancellation(error: BaseException) -> bool:
     return type(error).__name__ in _CANCELLATIONS
 
 
-def fail(cell: CallCell, error: BaseException, seconds: float, ignored: ErrorTypes = ()) -> None:
-    """Record that a call ended with ``error``, unless that is ignored: then it succeeded. Never raises."""
+def failed(
+    cell: CallCell, error: BaseException, seconds: float, ignored: ErrorTypes = ()
+) -> tuple[HistogramCell, float]:
+    """
+    Return where the duration of a call that ended with ``error`` belongs, and the duration, maybe as an exemplar.
+
+    An ignored error is a success. The caller appends, so that an asynchronous
+    exception cannot land between the record and the note that it was made.
+    """
+    target: HistogramCell = cell
     try:
-        if ignored and isinstance(error, ignored):
-            cell.buffer.append(seconds)
-        else:
-            cell.fail(error_type_of(error), seconds, is_cancellation(error))
+        if not (ignored and isinstance(error, ignored)):
+            target = cell.failure(error_type_of(error), is_cancellation(error))
     except Exception as own:
-        guard.failed("recording a failure", own)
+        guard.failed("naming a failure", own)
+        target = cell.failure(OTHER_ERROR)
+    if target is not cell and not next(target.tick) & 127:
+        target.flush()
+    if seconds >= target.floor:
+        seconds = target.capture(seconds)
+    return target, seconds
 
 
 class Judge:

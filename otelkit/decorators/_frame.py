@@ -18,7 +18,7 @@ from otelkit._core._call_cell import ActiveCell, CallCell
 from otelkit._core._family import ActiveFamily, CallFamily
 from otelkit._core._guard import guard
 from otelkit._core._labels import text_of
-from otelkit.decorators._failures import ErrorTypes, Judge, error_type_of, fail, is_cancellation
+from otelkit.decorators._failures import ErrorTypes, Judge, error_type_of, failed, is_cancellation
 from otelkit.decorators._labels import LabelScope, current_scope
 from otelkit.decorators._spans import ActiveSpan, SpanSpec
 
@@ -115,12 +115,11 @@ class Frame:
                 self.span.mark_failed(verdict)
             if cell is not None and verdict is None and seconds >= cell.floor:
                 seconds = cell.capture(seconds)
+            target = cell if cell is None or verdict is None else cell.failure(verdict)
             # As in a plain wrapper: nothing that may be interrupted between these two.
             self.done = True
-            if cell is not None and verdict is None:
-                cell.buffer.append(seconds)
-            elif cell is not None and verdict is not None:
-                cell.fail(verdict, seconds)
+            if target is not None:
+                target.buffer.append(seconds)
             if self.plan.after is not None and verdict is None:
                 self.plan.after()
         except Exception as error:
@@ -131,11 +130,14 @@ class Frame:
         if self.done:
             return
         seconds = perf_counter() - self.started
-        self.done = True
         try:
             cell = self._final_cell()
+            target = None
             if cell is not None:
-                fail(cell, error, seconds, self.plan.ignored)
+                target, seconds = failed(cell, error, seconds, self.plan.ignored)
+            self.done = True
+            if target is not None:
+                target.buffer.append(seconds)
             if self.span is not None and not isinstance(error, self.plan.ignored):
                 self.span.label("error.type", error_type_of(error))
                 if not is_cancellation(error):

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -28,10 +29,12 @@ from typing import Any
 
 from otelkit._core._call_cell import CallCell
 from otelkit._core._family import CallFamily
-from otelkit.decorators._failures import ErrorTypes, Judge, fail
+from otelkit.decorators._failures import ErrorTypes, Judge, failed
 from otelkit.decorators._frame import FramePlan
 from otelkit.decorators._labels import LabelPlan
 from otelkit.decorators._signature import Signature
+
+_GENERATORS = ("generator", "async generator")
 
 ORIGINAL = "__otelkit_original__"
 """Attribute of a wrapper that holds the function as the user wrote it."""
@@ -77,21 +80,22 @@ class _Source:
 
 def record(function: Callable[..., Any], signature: Signature, plan: Plan) -> Callable[..., Any]:
     """Return a wrapper of ``function`` that records as ``plan`` says, with `functools.wraps` semantics."""
+    kind = _kind(function)
     environment: dict[str, Any] = {
         "_o_function": function,
         "_o_cell": plan.cell,
         "_o_family": plan.family,
         "_o_frame_plan": plan.frame,
         "_o_clock": perf_counter,
-        "_o_fail": fail,
+        "_o_failed": failed,
         "_o_judge": plan.judge,
-        "_o_ignored": plan.ignored,
+        # A consumer that stops early ends a generator as it is meant to end.
+        "_o_ignored": (GeneratorExit, *plan.ignored) if kind in _GENERATORS else plan.ignored,
         "_o_before": plan.before,
         "_o_after": plan.after,
         **plan.labels.environment,
         **signature.defaults,
     }
-    kind = _kind(function)
     source = _framed(kind, signature, plan) if plan.frame is not None else _plain(kind, signature, plan)
     text = _factory(source, environment)
     wrapper: Any = _compiled(text)(**environment)
@@ -160,14 +164,23 @@ def _plain(kind: str, signature: Signature, plan: Plan) -> _Source:
         source.add(2, f"_o_before({plan.before_argument})")
     source.add(2, _call(kind, signature), _finish(kind, cell, plan))
     source.add(2, "return" if kind == "async generator" else "return _o_result")
-    ignored = ", _o_ignored" if plan.ignored else ""
-    if kind in ("generator", "async generator"):
-        # A consumer that stops early ends the generator as it is meant to end.
-        source.add(1, "except GeneratorExit:")
-        source.add(2, f"if not _o_ok: {cell}.buffer.append(_o_clock() - _o_start)", "raise")
-    source.add(1, "except BaseException as _o_error:")
-    source.add(2, f"if not _o_ok: _o_fail({cell}, _o_error, _o_clock() - _o_start{ignored})", "raise")
+    source.add(1, "except BaseException as _o_error:", _indented(_record_failure(cell, kind, plan)), "    raise")
     return source
+
+
+def _record_failure(cell: str, kind: str, plan: Plan) -> str:
+    """Return the handler's statements. An interrupt that lands in them costs nothing but the error's exact name."""
+    failed = f"_o_failed({cell}, _o_error, _o_clock() - _o_start"
+    failed += ", _o_ignored)" if plan.ignored or kind in _GENERATORS else ")"
+    record = f"_o_target, _o_seconds = {failed}\n_o_ok = True\n_o_target.buffer.append(_o_seconds)"
+    return (
+        f"if not _o_ok:\n    try:\n{_indented(record, 2)}\n    except BaseException:\n        if not _o_ok:\n"
+        f"{_indented(record, 3)}\n        raise"
+    )
+
+
+def _indented(text: str, depth: int = 1) -> str:
+    return textwrap.indent(text, "    " * depth)
 
 
 def _call(kind: str, signature: Signature) -> str:
@@ -215,7 +228,7 @@ def _finish(kind: str, cell: str, plan: Plan) -> str:
         f"if _o_verdict is None:\n"
         f"    if _o_seconds >= {cell}.floor: _o_seconds = {cell}.capture(_o_seconds)\n"
         f"    _o_ok = True\n    {cell}.buffer.append(_o_seconds){after}\n"
-        f"else:\n    _o_ok = True\n    {cell}.fail(_o_verdict, _o_seconds)"
+        f"else:\n    _o_target = {cell}.failure(_o_verdict)\n    _o_ok = True\n    _o_target.buffer.append(_o_seconds)"
     )
 
 
@@ -235,9 +248,9 @@ def _framed(kind: str, signature: Signature, plan: Plan) -> _Source:
         source.add(2, f"_o_generator = _o_function({signature.arguments})", _FRAMED_ASYNC_DELEGATION)
     else:
         source.add(2, _call(kind, signature), "_o_frame.succeed(_o_result)", "return _o_result")
-    if kind in ("generator", "async generator"):
+    if kind in _GENERATORS:
         source.add(1, "except GeneratorExit:", "    _o_frame.succeed()", "    raise")
-    source.add(1, "except BaseException as _o_error:", "    _o_frame.fail(_o_error)", "    raise")
+    source.add(1, "except BaseException as _o_error:", _FRAMED_FAILURE)
     source.add(1, "finally:")
     if kind in ("function", "coroutine"):
         source.add(2, "try: _o_frame.pause()", "finally: _o_frame.close()")
@@ -245,6 +258,14 @@ def _framed(kind: str, signature: Signature, plan: Plan) -> _Source:
         source.add(2, "_o_frame.close()")
     return source
 
+
+_FRAMED_FAILURE = """\
+    try:
+        _o_frame.fail(_o_error)
+    except BaseException:
+        _o_frame.fail(_o_error)
+        raise
+    raise"""
 
 _GENERATOR_DELEGATION = """\
 _o_resume, _o_value = _o_generator.send, None
