@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import otelkit
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -42,3 +44,8 @@ def test_wheel_is_typed_and_brings_the_examples(names: set[str]) -> None:
 def test_wheel_brings_its_licence(names: set[str]) -> None:
     """The licence's text is part of the metadata."""
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_tests_run_on_the_installed_wheel() -> None:
+    """What the tests import is the installed package, not the checkout that they lie in."""
+    assert "site-packages" in Path(otelkit.__file__).parts
