@@ -56,6 +56,8 @@ def create_span_exporter(name: str, settings: Settings) -> CountedSpanExporter:
     """Return the exporter of spans for one destination."""
     make = _SPAN_EXPORTERS.get(name)
     exporter = make(settings) if make else _load("opentelemetry_traces_exporter", name)
+    if not isinstance(exporter, SpanExporter):
+        raise ConfigurationError("a SpanExporter", f"{name!r}, which is {type(exporter).__name__}", "traces_exporters")
     return CountedSpanExporter(name, exporter, counts=name not in _COUNT_THEMSELVES)
 
 

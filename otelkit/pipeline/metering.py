@@ -29,7 +29,7 @@ How = Literal["built", "joined", "fed"]
 # Where the exporter's own shutdown finds its time.
 _SHARE_OF_TIMEOUT = 0.9
 
-# For what was built before the part that failed.
+# For what was built before something else failed.
 _PATIENCE_S = 0.5
 
 
@@ -60,8 +60,7 @@ class Metering:
         try:
             self._connect(settings)
         except BaseException:
-            Jobs(self.shutdown_jobs(), _PATIENCE_S).wait(_PATIENCE_S)
-            self.release()
+            self.undo()
             raise
         if _none_installed():
             metrics.set_meter_provider(self.provider)
@@ -136,6 +135,11 @@ class Metering:
         with guard.shield("machine gauges"):
             if self._machine:
                 self._machine.stop()
+
+    def undo(self) -> None:
+        """Undo what was built, because something after it failed."""
+        Jobs(self.shutdown_jobs(), _PATIENCE_S).wait(_PATIENCE_S)
+        self.release()
 
     def release(self) -> None:
         """Leave the provider as if we had never been there."""

@@ -53,7 +53,7 @@ class Telemetry:
                 self.tracing = Tracing(settings)
             except BaseException:
                 if self.metering:
-                    self.metering.release()
+                    self.metering.undo()
                 raise
 
         self._reserve_threads()

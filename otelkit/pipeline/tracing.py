@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otelkit._core._guard import guard
-from otelkit.pipeline.deadline import Job
+from otelkit.pipeline.deadline import Job, Jobs
 from otelkit.pipeline.destinations import create_span_exporter
 from otelkit.pipeline.providers import OwnTracerProvider
 from otelkit.pipeline.spans import CountedSpanExporter
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from otelkit.config import Settings
 
 How = Literal["built", "used"]
+
+# For what was built before something else failed.
+_PATIENCE_S = 0.5
 
 
 class _Sender(NamedTuple):
@@ -49,6 +52,7 @@ class Tracing:
                     if name != "none":
                         self._add(name, settings)
             except BaseException:
+                Jobs(self.shutdown_jobs(), _PATIENCE_S).wait(_PATIENCE_S)
                 self.release()
                 raise
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):

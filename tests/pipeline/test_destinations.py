@@ -138,6 +138,7 @@ others_exporter = others_exporters:Exporter
 others_neither = others_exporters:Neither
 [opentelemetry_traces_exporter]
 others_spans = others_exporters:Spans
+others_neither = others_exporters:Neither
 """
 
 
@@ -174,3 +175,14 @@ def test_installed_thing_that_is_no_exporter(start: Start) -> None:
     """It is refused by name."""
     with pytest.raises(ConfigurationError, match="others_neither"):
         start(metrics_exporters=["others_neither"])
+
+
+@pytest.mark.usefixtures("_package")
+def test_failing_traces_undo_metrics(start: Start, receiver: OtlpReceiver) -> None:
+    """What was begun before the mistake was found ends; the next configuration works."""
+    with pytest.raises(ConfigurationError, match="SpanExporter"):
+        start(traces_exporters=["otlp", "others_neither"], otlp_endpoint=receiver.endpoint, export_interval_s=0.05)
+    assert pipeline.current() is None
+    before = len(receiver.requests)
+    assert not receiver.wait_for(lambda receiver: len(receiver.requests) > before, timeout_s=0.2)
+    assert start(otlp_endpoint=receiver.endpoint).flush(2)
