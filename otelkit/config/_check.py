@@ -20,7 +20,17 @@ from otelkit.exceptions import ConfigurationError, did_you_mean
 METRICS_EXPORTERS = ("otlp", "prometheus", "pushgateway", "statsd", "json", "csv", "otlp_file", "console")
 TRACES_EXPORTERS = ("otlp", "otlp_file", "console")
 RATIO_SAMPLERS = ("traceidratio", "parentbased_traceidratio")
-SAMPLERS = ("always_on", "always_off", "parentbased_always_on", "parentbased_always_off", *RATIO_SAMPLERS)
+RATE_SAMPLERS = (
+    "otelkit_ratelimited",
+    "otelkit_adaptive",
+    "otelkit_parentbased_ratelimited",
+    "otelkit_parentbased_adaptive",
+)
+SAMPLERS = (
+    *("always_on", "always_off", "parentbased_always_on", "parentbased_always_off"),
+    *RATIO_SAMPLERS,
+    *RATE_SAMPLERS,
+)
 
 
 def check(settings: Settings) -> None:
@@ -67,12 +77,16 @@ def _check_name(name: str, known: Iterable[str], group: str, at: str) -> None:
 
 def _check_sampler(settings: Settings) -> None:
     _check_name(settings.sampler, SAMPLERS, "opentelemetry_traces_sampler", where(settings, "sampler"))
-    if settings.sampler not in RATIO_SAMPLERS or settings.sampler_arg is None:
+    argument = settings.sampler_arg
+    if argument is None:
         return
-    ratio = settings.sampler_arg
-    if not isinstance(ratio, float) or not 0 <= ratio <= 1:
+    number = argument if isinstance(argument, float) else math.nan
+    if settings.sampler in RATIO_SAMPLERS and not 0 <= number <= 1:
         remedy = f"{settings.sampler} keeps this share of all traces."
-        raise ConfigurationError("a number from 0 to 1", repr(ratio), where(settings, "sampler_arg"), remedy)
+        raise ConfigurationError("a number from 0 to 1", repr(argument), where(settings, "sampler_arg"), remedy)
+    if settings.sampler in RATE_SAMPLERS and not 0 < number < math.inf:
+        remedy = f"{settings.sampler} keeps this number of traces a second."
+        raise ConfigurationError("a number above 0", repr(argument), where(settings, "sampler_arg"), remedy)
 
 
 def _check_spans(settings: Settings) -> None:

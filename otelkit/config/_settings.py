@@ -219,8 +219,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     sampler: Annotated[
         Text,
         Option(
-            "Which traces are kept: always_on, always_off, traceidratio, their parentbased_ forms, or the name of an "
-            "installed opentelemetry_traces_sampler entry point.",
+            "Which traces are kept: always_on, always_off, traceidratio, their parentbased_ forms; otelkit_ratelimited "
+            "(never more traces a second than sampler_arg), otelkit_adaptive (about as many, by probability), and "
+            "otelkit_parentbased_ratelimited and otelkit_parentbased_adaptive, which go with the caller's decision; or "
+            "the name of an installed opentelemetry_traces_sampler entry point.",
             otel="OTEL_TRACES_SAMPLER",
             read=str.lower,
         ),
@@ -228,7 +230,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     sampler_arg: Annotated[
         float | str | None,
         Option(
-            "Argument of the sampler; for ratio samplers the share that is kept, 0 to 1.",
+            "Argument of the sampler: for ratio samplers the share that is kept, 0 to 1; for otelkit's the traces a "
+            "second, 10 unless set.",
             otel="OTEL_TRACES_SAMPLER_ARG",
         ),
     ] = None

@@ -31,7 +31,7 @@ from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, Sam
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
-__all__ = ("DEFAULT_TRACES_PER_SECOND", "Adaptive", "RateLimited", "SAMPLERS", "traces_per_second")
+__all__ = ("DEFAULT_TRACES_PER_SECOND", "SAMPLERS", "Adaptive", "RateLimited", "traces_per_second")
 
 DEFAULT_TRACES_PER_SECOND = 10.0
 
@@ -142,8 +142,7 @@ class RateLimited(_RateSampler):
             kept = tokens >= 1 and chance < 2 * tokens / self._capacity
             self._tokens = tokens - kept
             self._filled_at = now
-        # A limited trace was not kept with a known probability: a caller's threshold would be a lie from here on.
-        return _result(kept, _with_threshold(state, None) if kept else state, attributes)
+        return _result(kept, _with_threshold(state, None), attributes)
 
 
 class Adaptive(_RateSampler):
@@ -189,7 +188,7 @@ class Adaptive(_RateSampler):
     ) -> SamplingResult:
         threshold = _threshold(self._next_probability())
         if _random_value(trace_id, state) < threshold:
-            return _result(False, state, attributes)
+            return _result(False, _with_threshold(state, None), attributes)
         return _result(True, _with_threshold(state, threshold), attributes)
 
     def _next_probability(self) -> float:
@@ -204,10 +203,11 @@ class Adaptive(_RateSampler):
             return self._probability
 
 
-# -- OpenTelemetry's trace state: th is the threshold of rejection, rv a random value that replaces the trace id's ------
+# -- OpenTelemetry's trace state: th is the threshold of rejection, rv a random value in place of the trace id's --
 
 _THRESHOLD_DIGITS = 5  # of 14: probabilities down to one in a million, to 20 bits
 _OMITTED_BITS = _RANDOM_BITS - 4 * _THRESHOLD_DIGITS
+_MOST_MEMBERS = 32
 
 
 def _threshold(probability: float) -> int:
@@ -231,14 +231,20 @@ def _random_value(trace_id: int, state: TraceState | None) -> int:
 
 
 def _with_threshold(state: TraceState | None, threshold: int | None) -> TraceState | None:
-    members = [member for member in _members(state) if not member.startswith("th:")]
+    """Return ``state`` with this threshold, or with none: one that does not hold from here on would be a lie."""
+    known = _members(state)
+    members = [member for member in known if not member.startswith("th:")]
     if threshold is not None:
         digits = f"{threshold >> _OMITTED_BITS:0{_THRESHOLD_DIGITS}x}".rstrip("0") or "0"
         members.insert(0, f"th:{digits}")
-    if members:
-        value = ";".join(members)
-        return state.delete("ot").add("ot", value) if state else TraceState([("ot", value)])
-    return state.delete("ot") if state and "ot" in state else state
+    if members == known:
+        return state
+    if not state:
+        return TraceState([("ot", ";".join(members))])
+    if not members:
+        return state.delete("ot")
+    # A full trace state belongs to others, and adding to it would be refused with a line in the log.
+    return state.update("ot", ";".join(members)) if "ot" in state or len(state) < _MOST_MEMBERS else state
 
 
 # -- entry points -------------------------------------------------------------

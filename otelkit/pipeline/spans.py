@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler, SamplingResult
 
 from otelkit._core._guard import guard
 from otelkit.exceptions import ConfigurationError
+from otelkit.pipeline.sampling import SAMPLERS
 
 if TYPE_CHECKING:
     from otelkit.config import Settings
@@ -32,8 +33,8 @@ def create_sampler(settings: Settings) -> Sampler:
     argument = settings.sampler_arg
     if settings.sampler in _RATIO_SAMPLERS and argument is None:
         argument = 1.0
-    (entry_point,) = entry_points(group="opentelemetry_traces_sampler", name=settings.sampler)
     try:
+        entry_point = next(iter(entry_points(group="opentelemetry_traces_sampler", name=settings.sampler)))
         sampler = entry_point.load()(argument)
     except Exception as error:
         got = f"{settings.sampler!r} that fails with {argument!r}: {error}"
@@ -41,6 +42,13 @@ def create_sampler(settings: Settings) -> Sampler:
     if not isinstance(sampler, Sampler):
         raise ConfigurationError("a sampler", f"{settings.sampler!r} that makes {type(sampler).__name__}", "sampler")
     return sampler
+
+
+def _sampler_factory(name: str) -> Any:
+    if name in SAMPLERS:
+        return SAMPLERS[name]
+    (entry_point,) = entry_points(group="opentelemetry_traces_sampler", name=name)
+    return entry_point.load()
 
 
 class ReplaceableSampler(Sampler):
