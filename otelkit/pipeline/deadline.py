@@ -14,44 +14,50 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from otelkit._core._guard import guard
 
-Job = Callable[[float], object]
-"""Takes the seconds it has; False or an exception means that it failed."""
+
+class Job(NamedTuple):
+    """Something to do; ``work`` takes the seconds it has, and False or an exception means that it failed."""
+
+    name: str
+    work: Callable[[float], object]
 
 
 class Jobs:
     """Jobs under way. Any number of threads may `wait` for them, none beyond the one deadline."""
 
-    def __init__(self, jobs: Mapping[str, Job], timeout_s: float) -> None:
+    def __init__(self, jobs: Iterable[Job], timeout_s: float) -> None:
         self._deadline = time.monotonic() + timeout_s
         self._failed: list[str] = []
-        self._ended = {name: threading.Event() for name in jobs}
-        for name, job in jobs.items():
-            self._start(name, job)
+        self._ends = [(job.name, self._start(job)) for job in jobs]
 
-    def _start(self, name: str, job: Job) -> None:
+    def _start(self, job: Job) -> threading.Event:
+        ended = threading.Event()
+
         def run() -> None:
             done: object = False
-            with guard.shield(name):
-                done = job(max(0.0, self._deadline - time.monotonic()))
+            with guard.shield(job.name):
+                done = job.work(max(0.0, self._deadline - time.monotonic()))
             if done is False:
-                self._failed.append(name)
-            self._ended[name].set()
+                self._failed.append(job.name)
+            ended.set()
 
         try:
-            threading.Thread(target=run, name=f"otelkit {name}", daemon=True).start()
+            threading.Thread(target=run, name=f"otelkit {job.name}", daemon=True).start()
         except RuntimeError:  # too many threads, or the interpreter is ending
             if not _reserve.take(run):
                 run()
+        return ended
 
     def wait(self, timeout_s: float) -> list[str]:
         """Wait until all have ended, and return the names of those that failed or are late."""
         end = min(time.monotonic() + timeout_s, self._deadline)
-        late = [name for name, ended in self._ended.items() if not ended.wait(max(0.0, end - time.monotonic()))]
+        late = [name for name, ended in self._ends if not ended.wait(max(0.0, end - time.monotonic()))]
         return [*self._failed, *late]
 
 

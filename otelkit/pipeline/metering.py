@@ -110,24 +110,24 @@ class Metering:
         return sum(1 for family in self._registry.families() for _ in family)
 
     def _theirs(self) -> list[MetricReader]:
-        """Return the readers that the application gave its provider, or ours."""
-        return [reader for reader in self._join.readers() if reader not in self.readers] if self._join else []
+        """Return the readers that the application gave its provider, or ours, and has not ended."""
+        if not self._join:
+            return []
+        present = (reader for reader in self._join.readers() if reader not in self.readers)
+        return [reader for reader in present if not getattr(reader, "_shutdown", False)]
 
-    def flush_jobs(self) -> dict[str, Job]:
+    def flush_jobs(self) -> list[Job]:
         """Return what to do so that all is delivered."""
-        jobs: dict[str, Job] = {
-            f"flush of {_name(reader)}": _flush_job(reader) for reader in (*self.readers, *self._theirs())
-        }
-        if self._feed:
-            jobs["flush of the installed MeterProvider"] = self._feed.flush
-        return jobs
+        return [*map(_flush_job, self.readers), *self._flush_theirs()]
 
-    def shutdown_jobs(self) -> dict[str, Job]:
-        """Return what to do at the end; a provider that is not ours is only flushed."""
-        jobs: dict[str, Job] = {f"end of {_name(reader)}": _shutdown_job(reader) for reader in self.readers}
-        jobs |= {f"flush of {_name(reader)}": _flush_job(reader) for reader in self._theirs()}
+    def shutdown_jobs(self) -> list[Job]:
+        """Return what to do at the end; what is not ours is only flushed."""
+        return [*map(_shutdown_job, self.readers), *self._flush_theirs()]
+
+    def _flush_theirs(self) -> list[Job]:
+        jobs = [_flush_job(reader) for reader in self._theirs()]
         if self._feed:
-            jobs["flush of the installed MeterProvider"] = self._feed.flush
+            jobs.append(Job("flush of the installed MeterProvider", self._feed.flush))
         return jobs
 
     def stop(self) -> None:
@@ -163,7 +163,7 @@ def _name(reader: MetricReader) -> str:
 
 
 def _flush_job(reader: MetricReader) -> Job:
-    return lambda timeout_s: reader.force_flush(timeout_millis=timeout_s * 1e3)
+    return Job(f"flush of {_name(reader)}", lambda timeout_s: reader.force_flush(timeout_millis=timeout_s * 1e3))
 
 
 def _shutdown_job(reader: MetricReader) -> Job:
@@ -171,4 +171,4 @@ def _shutdown_job(reader: MetricReader) -> Job:
         reader.shutdown(timeout_millis=timeout_s * 1e3 * _SHARE_OF_TIMEOUT)
         return not isinstance(reader, CellReader) or reader.delivered
 
-    return shutdown
+    return Job(f"end of {_name(reader)}", shutdown)

@@ -58,9 +58,11 @@ class Telemetry:
 
         self._reserve_threads()
 
-    def _shutdown_jobs(self) -> dict[str, Job]:
-        parts = [part for part in (self.metering, self.tracing) if part]
-        return {name: job for part in parts for name, job in part.shutdown_jobs().items()}
+    def _parts(self) -> list[Metering | Tracing]:
+        return [part for part in (self.metering, self.tracing) if part]
+
+    def _shutdown_jobs(self) -> list[Job]:
+        return [job for part in self._parts() for job in part.shutdown_jobs()]
 
     def _reserve_threads(self) -> None:
         reserve(len(self._shutdown_jobs()))
@@ -87,11 +89,9 @@ class Telemetry:
 
     def flush(self, timeout_s: float) -> bool:
         """Deliver all there is; False if something did not arrive within ``timeout_s`` seconds."""
-        parts = [part for part in (self.metering, self.tracing) if part]
         if self._ending:
             return self.shutdown(timeout_s)
-        jobs = Jobs({name: job for part in parts for name, job in part.flush_jobs().items()}, timeout_s)
-        return not jobs.wait(timeout_s)
+        return not Jobs([job for part in self._parts() for job in part.flush_jobs()], timeout_s).wait(timeout_s)
 
     def shutdown(self, timeout_s: float) -> bool:
         """
@@ -120,10 +120,9 @@ class Telemetry:
 
     def release(self) -> None:
         """Leave the providers, so that the next configuration can take them over; after `shutdown`."""
-        for part in (self.metering, self.tracing):
-            if part:
-                with guard.shield("release of the pipeline"):
-                    part.release()
+        for part in self._parts():
+            with guard.shield("release of the pipeline"):
+                part.release()
 
     def after_fork(self) -> None:
         """Take a fresh lock; an end that was under way is the parent's."""

@@ -75,25 +75,18 @@ class Tracing:
         """The span processors that are ours."""
         return tuple(sender.processor for sender in self._senders)
 
-    def flush_jobs(self) -> dict[str, Job]:
+    def flush_jobs(self) -> list[Job]:
         """Return what to do so that all ended spans are delivered."""
-        jobs: dict[str, Job] = {
-            f"flush of spans to {sender.exporter.name}": _flush_job(sender) for sender in self._senders
-        }
-        if self.how == "used":
-            jobs["flush of the installed TracerProvider"] = self._flush_theirs
-        return jobs
+        return [*map(_flush_job, self._senders), *self._flush_theirs()]
 
-    def shutdown_jobs(self) -> dict[str, Job]:
+    def shutdown_jobs(self) -> list[Job]:
         """Return what to do at the end; a provider that is not ours is only flushed."""
-        jobs: dict[str, Job] = {
-            f"end of spans to {sender.exporter.name}": _shutdown_job(sender) for sender in self._senders
-        }
-        if self.how == "used":
-            jobs["flush of the installed TracerProvider"] = self._flush_theirs
-        return jobs
+        return [*map(_shutdown_job, self._senders), *self._flush_theirs()]
 
-    def _flush_theirs(self, timeout_s: float) -> object:
+    def _flush_theirs(self) -> list[Job]:
+        return [Job("flush of the installed TracerProvider", self._flush_provider)] if self.how == "used" else []
+
+    def _flush_provider(self, timeout_s: float) -> object:
         provider: Any = self.provider
         flush = getattr(provider, "force_flush", None)
         return flush(int(timeout_s * 1e3)) if flush else True
@@ -125,7 +118,7 @@ def _flush_job(sender: _Sender) -> Job:
         before = sender.exporter.failures
         return sender.processor.force_flush() and sender.exporter.failures == before
 
-    return flush
+    return Job(f"flush of spans to {sender.exporter.name}", flush)
 
 
 def _shutdown_job(sender: _Sender) -> Job:
@@ -134,4 +127,4 @@ def _shutdown_job(sender: _Sender) -> Job:
         sender.processor.shutdown()
         return sender.exporter.failures == before
 
-    return shutdown
+    return Job(f"end of spans to {sender.exporter.name}", shutdown)

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from otelkit.pipeline import deadline
-from otelkit.pipeline.deadline import Jobs
+from otelkit.pipeline.deadline import Job, Jobs
 
 
 def _raise(_: float) -> None:
@@ -20,9 +21,9 @@ def _raise(_: float) -> None:
 def test_failed_and_late_jobs_are_named() -> None:
     """False, an exception and lateness are failures; anything else is not."""
     never = threading.Event()
-    jobs = Jobs({"good": lambda _: None, "bad": lambda _: False, "worse": _raise, "late": never.wait}, 0.1)
-    never_ends = Jobs({"late": lambda _: never.wait()}, 0.1)
-    assert set(jobs.wait(5)) == {"bad", "worse", "late"}
+    jobs = Jobs([Job("good", lambda _: None), Job("bad", lambda _: False), Job("bad", _raise)], 0.1)
+    never_ends = Jobs([Job("late", lambda _: never.wait())], 0.1)
+    assert jobs.wait(5) == ["bad", "bad"]
     assert never_ends.wait(5) == ["late"]
     began = time.monotonic()
     assert never_ends.wait(5) == ["late"]
@@ -33,7 +34,7 @@ def test_failed_and_late_jobs_are_named() -> None:
 def test_jobs_run_side_by_side() -> None:
     """Each meets the others: none waits for another's end."""
     meeting = threading.Barrier(3)
-    assert Jobs({str(number): lambda _: meeting.wait(5) >= 0 for number in range(3)}, 5).wait(5) == []
+    assert Jobs([Job("same name", lambda _: meeting.wait(5) >= 0)] * 3, 5).wait(5) == []
 
 
 def test_reserve_serves_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,11 +48,11 @@ def test_reserve_serves_when_no_thread_can_be_started(monkeypatch: pytest.Monkey
     where: dict[str, str] = {}
     meeting = threading.Barrier(2)
 
-    def meet(name: str) -> bool:
+    def meet(name: str, _: float) -> bool:
         where[name] = threading.current_thread().name
         return meeting.wait(5) >= 0
 
-    assert Jobs({"one": lambda _: meet("one"), "two": lambda _: meet("two")}, 5).wait(5) == []
+    assert Jobs([Job(name, partial(meet, name)) for name in ("one", "two")], 5).wait(5) == []
     assert set(where.values()) == {"otelkit reserve"}
-    assert Jobs({"three": lambda _: where.update(three=threading.current_thread().name)}, 5).wait(5) == []
+    assert Jobs([Job("three", lambda _: where.update(three=threading.current_thread().name))], 5).wait(5) == []
     assert where["three"] == threading.current_thread().name
