@@ -247,3 +247,22 @@ def test_replayed_exemplar_keeps_its_span(start: Start, registry: Registry, fore
     assert telemetry.flush(2)
     ((exemplar,),) = [point.exemplars for point in _points(foreign.reader.get_metrics_data())["t.time"]]
     assert (exemplar.trace_id, exemplar.value) == (span.get_span_context().trace_id, 0.5)
+
+
+def test_flush_reaches_all_of_the_applications_readers(start: Start, registry: Registry) -> None:
+    """Two readers of one class: both export; one that the application has ended is let alone."""
+    with OtlpReceiver() as first, OtlpReceiver() as second:
+        readers = [
+            PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{receiver.endpoint}/v1/metrics"), 1e6)
+            for receiver in (first, second)
+        ]
+        provider = MeterProvider(readers, shutdown_on_exit=False)
+        metrics.set_meter_provider(provider)
+        telemetry = start(traces_exporters=["none"])
+        counter("t.calls", registry=registry).increment()
+        assert telemetry.flush(2)
+        assert first.total("t.calls") == second.total("t.calls") == 1
+        provider.shutdown()
+        exports = len(first.requests)
+        assert telemetry.shutdown(2)
+        assert len(first.requests) == exports
