@@ -15,8 +15,8 @@ histogram           of the values since the last export: ``name.count`` and ``na
 StatsD's own timers (``|ms``) take single observations, which a histogram no longer
 has; sending made-up ones would give percentiles of values that never occurred.
 The percentiles here are estimates, interpolated in the buckets. Servers that keep
-counters as integers (Telegraf unless ``float_counters`` is set, old Collectors) cut
-sums of seconds off; etsy's, Datadog's and today's Collector keep fractions.
+counters as integers (Telegraf unless ``float_counters`` is set, the Collector unless
+``counter_type`` is ``float``) cut sums of seconds off; etsy's and Datadog's do not.
 
 Labels are DogStatsD tags (``|#key:value``), ``service.name`` first, or, with
 ``labels="name"``, parts of the name for servers without tags.
