@@ -28,6 +28,7 @@ from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 from otelkit._core._buckets import Absolute, Shape, finite_only
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import Attributes, Exemplar, ExponentialPoint, HistogramPoint, NumberPoint
 from otelkit._core._span_source import span_source
@@ -72,6 +73,7 @@ class Cell:
 
     def flush(self) -> None:
         """Fold what is buffered, unless somebody is doing so already."""
+        forks.notice()
         try:
             del self.token[0]
         except IndexError:

@@ -20,6 +20,7 @@ from otelkit._core._buckets import Shape
 from otelkit._core._call_cell import ActiveCell, CallCell
 from otelkit._core._cell import Cell, CounterCell, GaugeCell, HistogramCell, UpDownCell, ticked
 from otelkit._core._guard import guard
+from otelkit._core._fork import forks
 from otelkit._core._labels import Key, most_varied, text_of
 from otelkit._core._snapshot import Attributes, Metric, Point
 from otelkit._core._summary_cell import SummaryCell
@@ -185,6 +186,7 @@ class Family(Generic[C]):
     def _overflow_cell(self) -> C:
         with self.lock:
             if self._overflow is None:
+        forks.notice()
                 attributes = Attributes(self.definition.constants)
                 attributes["otel.metric.overflow"] = "true"
                 self._overflow = self._make(OVERFLOW_KEY, attributes)

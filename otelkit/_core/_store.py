@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from time import time_ns
@@ -24,6 +23,7 @@ from otelkit._core._family import (
     Tap,
     UpDownFamily,
 )
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import Kind, Metric, MetricSnapshot
 
@@ -53,8 +53,7 @@ class Store:
     """
     Families, and whatever else has points to give.
 
-    Thread-safe. A forked child starts from zero: by hook, or, where the fork
-    ran no hook, at the first snapshot, by its process id.
+    Thread-safe. A forked child starts from zero.
     """
 
     def __init__(self, restore: Callable[[Definition], Any]) -> None:
@@ -64,8 +63,8 @@ class Store:
         self._sources: list[Source] = []
         self._tap: Tap | None = None
         self._readers = 0
-        self._pid = os.getpid()
         self.options_for: Callable[[Definition], Options] = default_options
+        forks.in_child(self.after_fork)
 
     def family(self, definition: Definition) -> Family[Any]:
         """
@@ -141,8 +140,7 @@ class Store:
 
         Cost: a few microseconds a series; blocks no writer.
         """
-        if os.getpid() != self._pid:
-            self.after_fork()
+        forks.notice()
         now_ns = time_ns()
         merged: dict[str, MetricSnapshot] = {}
         for family in self.families():
@@ -155,9 +153,7 @@ class Store:
 
     def after_fork(self) -> None:
         """Start from zero with fresh locks; the parent's numbers stay the parent's."""
-        self._pid = os.getpid()
         self._lock = threading.RLock()
-        guard.reset()
         for family in self.families():
             family.after_fork()
         for source in self._sources:

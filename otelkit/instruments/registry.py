@@ -9,7 +9,6 @@ and rules are made from it.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from otelkit import semconv
 from otelkit._core._family import Definition, Family
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit._core._labels import checked_labels
 from otelkit._core._snapshot import Attributes, Metric, NumberPoint
@@ -154,10 +154,4 @@ def _health(now_ns: int) -> list[tuple[Metric, list[Any]]]:
 default_registry = Registry()
 
 
-def _after_fork_in_child() -> None:
-    _health_series.clear()
-    default_registry.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_health_series.clear)
