@@ -105,7 +105,20 @@ def record(function: Callable[..., Any], signature: Signature, plan: Plan) -> Ca
     )
     functools.update_wrapper(wrapper, function)
     setattr(wrapper, ORIGINAL, function)
+    if not inspect.isfunction(function):
+        _keep_methods(wrapper, function)
     return wrapper
+
+
+def _keep_methods(wrapper: Any, function: Any) -> None:
+    """Keep the public methods of what is no plain function within reach, such as lru_cache's ``cache_clear``."""
+    for name in dir(function):
+        if (
+            not name.startswith("_")
+            and not hasattr(wrapper, name)
+            and callable(method := getattr(function, name, None))
+        ):
+            setattr(wrapper, name, method)
 
 
 @functools.lru_cache(maxsize=512)
@@ -169,12 +182,20 @@ def _plain(kind: str, signature: Signature, plan: Plan) -> _Source:
 
 
 def _record_failure(cell: str, kind: str, plan: Plan) -> str:
-    """Return the handler's statements. An interrupt that lands in them costs nothing but the error's exact name."""
+    """
+    Return the handler's statements.
+
+    An interrupt that lands in them costs nothing but the error's exact name. At
+    the end of the stack there is no room for naming: the call ends as a
+    duration alone, so that it is not active for ever.
+    """
     failed = f"_o_failed({cell}, _o_error, _o_clock() - _o_start"
     failed += ", _o_ignored)" if plan.ignored or kind in _GENERATORS else ")"
     record = f"_o_target, _o_seconds = {failed}\n_o_ok = True\n_o_target.buffer.append(_o_seconds)"
     return (
-        f"if not _o_ok:\n    try:\n{_indented(record, 2)}\n    except BaseException:\n        if not _o_ok:\n"
+        f"if not _o_ok:\n    try:\n{_indented(record, 2)}\n    except RecursionError:\n        if not _o_ok:\n"
+        f"            _o_ok = True\n            {cell}.buffer.append(_o_clock() - _o_start)\n        raise\n"
+        f"    except BaseException:\n        if not _o_ok:\n"
         f"{_indented(record, 3)}\n        raise"
     )
 

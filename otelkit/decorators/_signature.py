@@ -40,7 +40,9 @@ class Signature:
     exact: bool = True
 
 
-USED = frozenset({"next", "BaseException", "Exception", "GeneratorExit", "StopAsyncIteration", "StopIteration"})
+USED = frozenset(
+    {"next", "BaseException", "Exception", "GeneratorExit", "RecursionError", "StopAsyncIteration", "StopIteration"}
+)
 """Builtins that a wrapper's source names: a parameter called so would hide them."""
 
 GENERIC = Signature("*_o_args, **_o_kwargs", "*_o_args, **_o_kwargs", (), exact=False)

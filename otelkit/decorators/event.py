@@ -174,7 +174,7 @@ def publisher(
             raise DeclarationError("a class", target, "@otelkit.publisher")
         for name, member in list(vars(target).items()) if switched_on() else ():
             plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
-            ours = inspect.isroutine(plain) and not inspect.isbuiltin(plain)
+            ours = inspect.isroutine(plain) and callable(plain) and not inspect.isbuiltin(plain)
             if ours and not name.startswith("_") and not hasattr(plain, "__otelkit_original__"):
                 setattr(
                     target,

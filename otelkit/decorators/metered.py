@@ -9,6 +9,7 @@ generators and async generators, and keeps signature, docstring and kind.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -90,6 +91,8 @@ def decorate(target: Any, subject_of: Callable[[Callable[..., Any]], Subject], d
         return type(target)(decorate(target.__func__, subject_of, decorator))
     if inspect.isclass(target) or not callable(target):
         remedy = "Decorate its methods, or use @otelkit.service." if inspect.isclass(target) else ""
+        if isinstance(target, (property, functools.cached_property)):
+            remedy = f"Write @{decorator} below @{type(target).__name__}, next to the function."
         raise DeclarationError("a function", target, f"@{decorator}", remedy)
     if not switched_on():
         return target

@@ -140,7 +140,9 @@ def _methods(cls: type) -> list[tuple[str, Any]]:
 
 def _is_action(name: str, member: Any) -> bool:
     plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
-    if not inspect.isroutine(plain) or inspect.isbuiltin(plain):  # what C gives does not bind; a wrapper would
+    # isroutine alone is also true for cached_property, partialmethod and singledispatchmethod, which cannot be called;
+    # what C gives does not bind, and a wrapper would.
+    if not inspect.isroutine(plain) or not callable(plain) or inspect.isbuiltin(plain):
         return False
     marked = getattr(plain, ACTION, None) is not None
     recorded_otherwise = hasattr(plain, _OWN_DECORATION) and not marked

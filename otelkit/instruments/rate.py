@@ -35,6 +35,9 @@ class Rate:
         self._history: dict[int, tuple[Attributes, deque[tuple[float, float]]]] = {}
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.metric, self._of, self.window_s)
+
     def value(self, **labels: object) -> float:
         """Return the rate of one series now, per second; 0.0 before there are two readings."""
         wanted = {name: text_of(value) for name, value in labels.items()}
@@ -114,3 +117,7 @@ def rate(
     if made is fresh:
         registry.add_source(made.read)
     return made
+
+
+def _restore(metric: Metric, of: Counter, window_s: float) -> Rate:
+    return rate(metric.name, of, window_s=window_s, description=metric.description)

@@ -1,0 +1,108 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decorators beside what else stands above and below functions in everyday Python."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import pickle
+from typing import Any
+
+import pytest
+
+import otelkit
+from otelkit.exceptions import DeclarationError
+from otelkit.instruments.registry import default_registry
+
+
+def test_a_service_may_have_descriptors_that_are_no_methods() -> None:
+    """cached_property, partialmethod and singledispatchmethod of a service stay what they are."""
+
+    @otelkit.service
+    class Shop:
+        @functools.cached_property
+        def size(self) -> int:
+            return 5
+
+        def price(self, factor: int, amount: int = 1) -> int:
+            return factor * amount
+
+        double = functools.partialmethod(price, 2)
+
+        @functools.singledispatchmethod
+        def show(self, item: Any) -> str:
+            return "something"
+
+        @show.register
+        def _(self, item: int) -> str:
+            return "a number"
+
+    shop = Shop()
+    assert (shop.size, shop.double(4), shop.show(1), shop.show("a")) == (5, 8, "a number", "something")
+
+
+def test_a_publisher_may_have_descriptors_that_are_no_methods() -> None:
+    """A cached_property of a publisher stays what it is."""
+
+    @otelkit.publisher
+    class Bus:
+        @functools.cached_property
+        def size(self) -> int:
+            return 5
+
+        def send(self, event: str) -> str:
+            return event
+
+    assert (Bus().size, Bus().send("paid")) == (5, "paid")
+
+
+def test_a_cached_function_keeps_the_methods_of_its_cache() -> None:
+    """cache_clear and cache_info are there on a metered function and on a service's method."""
+
+    @otelkit.metered
+    @functools.lru_cache
+    def load(key: int) -> int:
+        return key
+
+    @otelkit.service
+    class Store:
+        @functools.lru_cache  # noqa: B019 - what users write
+        def load(self, key: int) -> int:
+            return key
+
+    store = Store()
+    for cached, call in ((load, load), (Store.load, store.load)):
+        assert [call(1), call(1)] == [1, 1]
+        assert cached.cache_info().hits == 1
+        cached.cache_clear()
+        assert cached.cache_info().hits == 0
+
+
+@pytest.mark.parametrize("kind", [property, functools.cached_property])
+def test_a_decorated_property_is_told_where_the_decorator_belongs(kind: Any) -> None:
+    """The decorator above a property raises, and says that it belongs below."""
+    with pytest.raises(DeclarationError, match=f"Write @otelkit.metered below @{kind.__name__}"):
+        otelkit.metered(kind(lambda self: 1))
+
+
+def test_a_rate_can_be_copied_and_pickled() -> None:
+    """A copy of a rate is the rate of that name."""
+    made = otelkit.rate("copied_rate", otelkit.counter("copied_total_of_rate"))
+    assert copy.deepcopy(made) is made
+    assert pickle.loads(pickle.dumps(made)) is made
+
+
+def test_calls_that_ran_out_of_stack_are_not_active_for_ever() -> None:
+    """After a RecursionError no call is under way, however deep the recording had to give up."""
+
+    @otelkit.metered(name="endless")
+    def endless(depth: int) -> int:
+        return endless(depth + 1)
+
+    for _ in range(20):
+        with pytest.raises(RecursionError):
+            endless(0)
+    points = {found.metric.name: found.points for found in default_registry.snapshot()}
+    assert points["endless.calls"][0].value > 1_000
+    assert points["endless.active_calls"][0].value == 0
