@@ -62,7 +62,7 @@ class ExplicitBuckets:
                 seen = upto
             buckets[-1] += len(values) - seen
         # Adding 0.0 makes a plain float of an Exemplar.
-        return count + len(values), total + sum(values), min(low, values[0] + 0.0), max(high, values[-1] + 0.0), buckets
+        return count + len(values), total + sum(values, 0.0), min(low, values[0] + 0.0), max(high, values[-1] + 0.0), buckets
 
     def slot(self, value: float) -> int:
         """Return the bucket of ``value``: one exemplar is kept for each."""

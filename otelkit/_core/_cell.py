@@ -264,7 +264,7 @@ class GaugeCell(UpDownCell):
         if not next(self.tick) & 127:
             self.flush()
         try:
-            self.buffer.append(Absolute(value + 0.0 if isinstance(value, str) else value))  # text is no number
+            self.buffer.append(Absolute(value + 0.0 if isinstance(value, (str, bytes)) else value))  # text is no number
         except Exception:
             guard.dropped(self.family.name, "not a finite number")
 

@@ -92,7 +92,7 @@ class ExponentialBuckets:
             counts[index] = counts.get(index, 0) + 1
         return (
             count + len(values),
-            total + sum(values),
+            total + sum(values, 0.0),
             min(low, min(values) + 0.0),
             max(high, max(values) + 0.0),
             (scale, zeros, *sides),
