@@ -46,7 +46,7 @@ UNITS = {
 PER_UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
 
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9:]+")
-_NOT_IN_LABELS = re.compile(r"[^a-zA-Z0-9]+")
+_NOT_IN_LABELS = re.compile(r"[^a-zA-Z0-9_]")
 
 
 def _words(unit: str) -> tuple[str, str]:
@@ -104,11 +104,13 @@ def label_name(key: str) -> str:
     """
     Return the Prometheus label for an attribute key.
 
+    Underscores in a row stay, although the specification would have them
+    collapsed: the Collector 0.159 and Prometheus 3.14 keep them by default
+    (PreserveMultipleUnderscores of label_namer.go).
+
     Errors: ValueError if nothing of the key can be kept.
     """
-    reserved = len(key) >= 4 and key.startswith("__") and key.endswith("__")
-    name = _NOT_IN_LABELS.sub("_", key[2:-2] if reserved else key)
-    name = f"__{name}__" if reserved else name
+    name = _NOT_IN_LABELS.sub("_", key)
     if not name.strip("_"):
         raise ValueError(f"no Prometheus label can be made of {key!r}")
     return f"key_{name}" if name[0].isdigit() else name

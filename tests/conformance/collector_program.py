@@ -56,9 +56,13 @@ def record_names_and_units() -> None:
 
 def record_values_and_labels() -> None:
     """Numbers that are hard to spell, and labels whose names and values are."""
-    odd = otelkit.gauge("odd.value", labels=["http.method", "user-tier", "_private", "9lives"])
+    keys = ["http.method", "user-tier", "_private", "9lives", "a__b..größe"]
+    odd = otelkit.gauge("odd.value", labels=keys)
     for text in ODD_TEXTS:
-        odd.labels(**{"http.method": text, "user-tier": "free", "_private": "1", "9lives": text}).set(1)
+        odd.labels(**dict.fromkeys(keys, text) | {"user-tier": "free"}).set(1)
+    many = otelkit.counter("many.labels", labels=["tenant"])
+    for tenant in range(9):
+        many.increment(tenant=tenant)
     numbers = otelkit.gauge("odd.number", labels=["which"])
     for value in (0.0, -0.0, 1e-300, -1e300, 2**53 + 1, 0.1 + 0.2, 1e21, 123456789.123456789):
         numbers.set(value, which=repr(value))
@@ -231,6 +235,7 @@ def main() -> None:
         service_namespace="tests",
         resource_attributes={"deployment.environment.name": "ci", "9lives": "cat"},
         prometheus_port=0,
+        metrics={"many.labels": {"cardinality_limit": 5}},
         **json.loads(sys.argv[2]),
     )
     # Twice: deltas are to be added up, and a CPU's share of time needs two readings, which are kept for 0.25 s. The

@@ -130,6 +130,7 @@ def test_series_and_values_are_equal(run: Run, openmetrics: bool) -> None:
     """Every sample of the program's metrics, buckets included, has the same labels and the very same value."""
     own = own_page(run, openmetrics=openmetrics).without(*MOVING).samples
     assert len(own) > 5_000
+    assert any(("otel_metric_overflow", "true") in series.labels for series in own)
     assert own == collector_page(run, openmetrics=openmetrics).without(*MOVING).samples
 
 

@@ -114,23 +114,23 @@ def test_name_of_nothing_usable_is_an_error(name):
         metric_name(Metric(name, Kind.GAUGE))
 
 
-# label_namer_test.go at 51da773.
+# label_namer_test.go at 51da773, with PreserveMultipleUnderscores.
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
         ("label:with:colons", "label_with_colons"),
         ("LabelWithCapitalLetters", "LabelWithCapitalLetters"),
         ("label!with&special$chars)", "label_with_special_chars_"),
-        ("label_with_foreign_characters_字符", "label_with_foreign_characters_"),
+        ("label_with_foreign_characters_字符", "label_with_foreign_characters___"),
         ("label.with.dots", "label_with_dots"),
         (".foo", "_foo"),
         ("123label", "key_123label"),
         ("_label_starting_with_underscore", "_label_starting_with_underscore"),
-        ("__label_starting_with_2underscores", "_label_starting_with_2underscores"),
-        ("label__with__double__underscores", "label_with_double_underscores"),
-        ("label.name__with&&special##chars", "label_name_with_special_chars"),
-        ("__reserved__label__name__", "__reserved_label_name__"),
-        ("trailing_underscores___", "trailing_underscores_"),
+        ("__label_starting_with_2underscores", "__label_starting_with_2underscores"),
+        ("label__with__double__underscores", "label__with__double__underscores"),
+        ("label.name__with&&special##chars", "label_name__with__special__chars"),
+        ("__reserved__label__name__", "__reserved__label__name__"),
+        ("trailing_underscores___", "trailing_underscores___"),
     ],
 )
 def test_label_is_the_translators(key, expected):
