@@ -55,14 +55,15 @@ class ExplicitBuckets:
             for value in values:
                 buckets[bisect_left(bounds, value)] += 1
         else:
-            seen = index = 0
-            for index, bound in enumerate(bounds):
-                upto = bisect_right(values, bound, seen)
+            size, seen, index = len(values), 0, bisect_left(bounds, values[0])
+            while seen < size:
+                upto = bisect_right(values, bounds[index], seen) if index < len(bounds) else size
                 buckets[index] += upto - seen
                 seen = upto
-            buckets[-1] += len(values) - seen
+                index += 1
         # Adding 0.0 makes a plain float of an Exemplar.
-        return count + len(values), total + sum(values, 0.0), min(low, values[0] + 0.0), max(high, values[-1] + 0.0), buckets
+        least, most = values[0] + 0.0, values[-1] + 0.0
+        return count + len(values), total + sum(values, 0.0), min(low, least), max(high, most), buckets
 
     def slot(self, value: float) -> int:
         """Return the bucket of ``value``: one exemplar is kept for each."""
@@ -106,13 +107,13 @@ class Shape:
     ) -> HistogramPoint | ExponentialPoint: ...
 
 
-class Absolute(float):
-    """A value that a gauge is set to, among the differences that it is moved by."""
+class Difference(float):
+    """What a gauge is moved by, among the values that it is set to."""
 
     __slots__ = ()
 
 
-_PLAIN = (float, int, Exemplar, Absolute)
+_PLAIN = (float, int, Exemplar, Difference)
 
 
 def finite_only(values: Sequence[Any]) -> list[float]:

@@ -27,7 +27,7 @@ from itertools import count as ticks
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
-from otelkit._core._buckets import Absolute, Shape, finite_only
+from otelkit._core._buckets import Difference, Shape, finite_only
 from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import Attributes, Exemplar, ExponentialPoint, HistogramPoint, NumberPoint
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 MISS_BUDGET = 4
 """Look-ups a chunk of 128 may spend on calls that are in no sampled span."""
+
+_LOWEST = -math.inf
+"""One object for all cells: each ``-math.inf`` is a new one, of 24 bytes."""
 
 _TOKEN_WAIT_S = 0.1
 
@@ -234,7 +237,7 @@ class UpDownCell(Cell):
         value = self.value
         kept = finite_only(buffer[:size])
         for item in kept:
-            value = item + 0.0 if type(item) is Absolute else (value or 0) + item
+            value = (value or 0) + item
         del buffer[:size]
         self.value = value
         if len(kept) < size:
@@ -248,7 +251,12 @@ class UpDownCell(Cell):
 
 
 class GaugeCell(UpDownCell):
-    """A value that is set, or moved; one never set starts at 0."""
+    """
+    A value that is set, or moved; one never set starts at 0.
+
+    What is set goes into the buffer as it is, what it moves by as a
+    `Difference`: gauges are set far more often than moved.
+    """
 
     __slots__ = ()
 
@@ -263,10 +271,37 @@ class GaugeCell(UpDownCell):
         """
         if not next(self.tick) & 127:
             self.flush()
+        self.buffer.append(value)
+
+    def increment(self, value: float = 1) -> None:
+        """Add ``value``: finite, of either sign; anything else is dropped and counted. Never raises."""
+        if not next(self.tick) & 127:
+            self.flush()
         try:
-            self.buffer.append(Absolute(value + 0.0 if isinstance(value, (str, bytes)) else value))  # text is no number
+            self.buffer.append(Difference(value + 0.0 if isinstance(value, (str, bytes)) else value))  # no numbers
         except Exception:
             guard.dropped(self.family.name, "not a finite number")
+
+    def drain(self) -> None:
+        buffer = self.buffer
+        size = len(buffer)
+        kept = values = buffer[:size]
+        try:
+            valid = math.isfinite(sum(values))
+        except Exception:
+            valid = False
+        if not valid:
+            kept = finite_only(values)
+        moved = len(kept)  # what comes before the last set value does not matter any more
+        while moved and type(kept[moved - 1]) is Difference:
+            moved -= 1
+        value = float(kept[moved - 1]) if moved else self.value
+        for difference in kept[moved:]:
+            value = (value or 0) + difference
+        del buffer[:size]
+        self.value = value
+        if len(kept) < size:
+            guard.dropped(self.family.name, "not a finite number", size - len(kept))
 
 
 class HistogramCell(Cell):
@@ -274,8 +309,8 @@ class HistogramCell(Cell):
     A distribution.
 
     Attributes:
-        floor: What an observation must reach to be worth a look-up for an
-            exemplar; a call below it pays this comparison and no more.
+        floor: What an observation must exceed to be worth a look-up for an
+            exemplar; one that does not pays this comparison and no more.
             Low after a collection, then as high as the highest exemplar, so
             that the slowest sampled call is caught.
     """
@@ -302,7 +337,7 @@ class HistogramCell(Cell):
         if not next(self.tick) & 127:
             self.flush()
         try:
-            if value >= self.floor:
+            if value > self.floor:
                 value = self.capture(value)
         except Exception:  # noqa: S110 - not a number: drain() drops and counts it
             pass
@@ -331,14 +366,14 @@ class HistogramCell(Cell):
         if not span_source.enabled:
             self.floor = math.inf
         elif self.captures < MISS_BUDGET:
-            self.floor = -math.inf
+            self.floor = _LOWEST
         else:
             self.floor = self.top
 
     def begin_interval(self) -> None:
         """Begin a new interval: a few exemplars, and the slowest."""
         self.captures = 0
-        self.top = -math.inf
+        self.top = _LOWEST
         self.rearm()
 
     def drain(self) -> None:

@@ -46,7 +46,7 @@ def failed(
         target = cell.failure(OTHER_ERROR)
     if target is not cell and not next(target.tick) & 127:
         target.flush()
-    if seconds >= target.floor:
+    if seconds > target.floor:
         seconds = target.capture(seconds)
     return target, seconds
 

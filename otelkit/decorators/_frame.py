@@ -113,7 +113,7 @@ class Frame:
             if self.span is not None and verdict is not None:
                 self.span.label("error.type", verdict)
                 self.span.mark_failed(verdict)
-            if cell is not None and verdict is None and seconds >= cell.floor:
+            if cell is not None and verdict is None and seconds > cell.floor:
                 seconds = cell.capture(seconds)
             target = cell if cell is None or verdict is None else cell.failure(verdict)
             # As in a plain wrapper: nothing that may be interrupted between these two.

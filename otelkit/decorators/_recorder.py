@@ -239,7 +239,7 @@ def _finish(kind: str, cell: str, plan: Plan) -> str:
     if plan.judge is None or kind == "async generator":
         return (
             "_o_seconds = _o_clock() - _o_start\n"
-            f"if _o_seconds >= {cell}.floor: _o_seconds = {cell}.capture(_o_seconds)\n"
+            f"if _o_seconds > {cell}.floor: _o_seconds = {cell}.capture(_o_seconds)\n"
             f"_o_ok = True\n{cell}.buffer.append(_o_seconds){after}"
         )
     after = after.replace("\n", "\n    ")
@@ -247,7 +247,7 @@ def _finish(kind: str, cell: str, plan: Plan) -> str:
         "_o_seconds = _o_clock() - _o_start\n"
         "_o_verdict = _o_judge(_o_result)\n"
         f"if _o_verdict is None:\n"
-        f"    if _o_seconds >= {cell}.floor: _o_seconds = {cell}.capture(_o_seconds)\n"
+        f"    if _o_seconds > {cell}.floor: _o_seconds = {cell}.capture(_o_seconds)\n"
         f"    _o_ok = True\n    {cell}.buffer.append(_o_seconds){after}\n"
         f"else:\n    _o_target = {cell}.failure(_o_verdict)\n    _o_ok = True\n    _o_target.buffer.append(_o_seconds)"
     )
