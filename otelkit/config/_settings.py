@@ -34,6 +34,7 @@ class MetricRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         drop_labels: Labels to leave out; their series are added up.
         rename_labels: New name by old name.
         cardinality_limit: Label sets, before further ones go to the overflow series.
+        across_workers: What becomes of a number that several workers of one server report; see docs/workers.md.
     """
 
     enabled: bool = True
@@ -41,6 +42,7 @@ class MetricRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     drop_labels: tuple[str, ...] = ()
     rename_labels: dict[str, str] = {}
     cardinality_limit: Count | None = None
+    across_workers: Literal["sum", "total", "max", "min", "latest", "each"] | None = None
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -275,6 +277,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     prometheus_scope_labels: Annotated[
         bool, Option("Whether series carry otel_scope_name and otel_scope_version, as the specification wants.")
     ] = True
+    workers_folder: Annotated[
+        Text | None,
+        Option(
+            "Folder through which the workers that are given it share one /metrics. Without one, those of one server "
+            "share a private folder by themselves.",
+            path=True,
+        ),
+    ] = None
     pushgateway_url: Annotated[Text, Option("Base URL of the Pushgateway.")] = "http://localhost:9091"
     pushgateway_job: Annotated[Text | None, Option("Its job label; without one, the service's name.")] = None
     statsd_host: Annotated[Text, Option("Host of the StatsD server.")] = "localhost"
@@ -308,7 +318,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         dict[str, MetricRule],
         Option(
             "Rules per metric, by name or pattern (shop.*): enabled, buckets, drop_labels, rename_labels, "
-            "cardinality_limit. Sources are merged key by key. As a variable: JSON.",
+            "cardinality_limit, across_workers. Sources are merged key by key. As a variable: JSON.",
         ),
     ] = {}
 

@@ -250,9 +250,7 @@ class MetricsServer:
         self._pid = os.getpid()
         self._thread: threading.Thread | None = None
         self.port: int = self._server.server_address[1]
-        shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind_to, bind_to)  # noqa: S104 - compared, not bound
-        shown = f"[{shown}]" if ":" in shown else shown
-        self.url = f"{'https' if tls else 'http'}://{shown}:{self.port}{PATH}"
+        self.url = server_url(bind_to, self.port, tls=tls is not None)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -279,6 +277,14 @@ class MetricsServer:
             self._server.cut_all()
         with guard.shield("prometheus: close"):
             self._server.server_close()
+
+
+def server_url(host: str, port: int, *, tls: bool) -> str:
+    """Return where the page of a server on ``host`` is."""
+    _, address = _resolve(host, port)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - compared, not bound
+    shown = f"[{shown}]" if ":" in shown else shown
+    return f"{'https' if tls else 'http'}://{shown}:{port}{PATH}"
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, str]:

@@ -15,6 +15,8 @@ from otelkit.exporters._exposition import otelkit_scope, render
 from otelkit.exporters._prometheus_text import Scope
 from otelkit.exporters._sdk_snapshots import SdkSnapshots, resource_of
 
+ScopedGroups = list[tuple[Scope | None, list[MetricSnapshot]]]
+
 
 class SnapshotSource(Protocol):
     """What a page is made of; `otelkit.instruments.registry.Registry` is one."""
@@ -55,17 +57,25 @@ class PageReader(MetricReader):
 
         Errors: raises none; if the SDK or the source fails, the page holds the rest.
         """
+        groups, target = self._gathered()
+        if not self._scope_labels:
+            groups = [(None, found) for _, found in groups]
+        return render((), openmetrics=openmetrics, others=groups, target=target)
+
+    def _gathered(self) -> tuple[ScopedGroups, dict[str, str]]:
+        """Return what is on the page, and the target's attributes."""
+        return self._collect_all(), self._target
+
+    def _collect_all(self) -> ScopedGroups:
+        """Return this process's metrics by scope, the cells first."""
         own: list[MetricSnapshot] = []
         with self._collecting:
             others = self._collect_sdk()
         with guard.shield("prometheus: snapshot"):
             own = self._source.snapshot()
-        scope = otelkit_scope() if self._scope_labels else None
-        if not self._scope_labels:
-            others = [(None, found) for _, found in others]
-        return render(own, openmetrics=openmetrics, scope=scope, others=others, target=self._target)
+        return [(otelkit_scope(), own), *others]
 
-    def _collect_sdk(self) -> list[tuple[Scope | None, list[MetricSnapshot]]]:
+    def _collect_sdk(self) -> ScopedGroups:
         # Not yet on a provider: the SDK would log a warning at each scrape.
         if getattr(self, "_collect", None) is None:
             return []

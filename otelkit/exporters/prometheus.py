@@ -9,16 +9,16 @@ A program that exposes a prometheus_client registry already adds
 
 from __future__ import annotations
 
-import os
 import ssl
-import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.sdk.resources import SERVICE_NAME
 
+from otelkit._core._fork import forks
 from otelkit.exceptions import ConfigurationError
-from otelkit.exporters._metrics_server import Credentials, MetricsServer
-from otelkit.exporters._page_reader import PageReader, SnapshotSource
+from otelkit.exporters._metrics_server import Credentials, MetricsServer, server_url
+from otelkit.exporters._page_reader import PageReader, ScopedGroups, SnapshotSource
+from otelkit.exporters.workers.sharing import Workers
 
 if TYPE_CHECKING:
     from otelkit.exporters.prometheus_collector import OtelkitCollector
@@ -47,20 +47,23 @@ class PrometheusSettings(Protocol):
     def prometheus_bearer_token(self) -> str | None: ...
     @property
     def prometheus_scope_labels(self) -> bool: ...
+    @property
+    def workers_folder(self) -> str | None: ...
 
 
 class PrometheusReader(PageReader):
     """
-    A reader whose server answers ``GET /metrics``.
+    A reader whose server answers ``GET /metrics``, for all workers of its server.
 
-    In a forked child it closes its copy of the port and serves nothing: the
-    port is the parent's.
+    Processes that descend from one server, or are given one ``workers_folder``,
+    share service, host and port: one of them answers, and when it ends the next
+    one does. Alone it leaves nothing anywhere.
 
     Attributes:
-        port: The port that was bound.
+        port: The port of the page.
         url: Where the page is.
 
-    Errors: ConfigurationError if address or TLS files cannot be used.
+    Errors: ConfigurationError if address, TLS files or ``workers_folder`` cannot be used.
     """
 
     def __init__(self, settings: PrometheusSettings, source: SnapshotSource) -> None:
@@ -69,10 +72,16 @@ class PrometheusReader(PageReader):
         credentials = Credentials(settings.prometheus_basic_auth or None, settings.prometheus_bearer_token or None)
         tls = _tls_context(settings)
         host, port = settings.prometheus_host, settings.prometheus_port
-        try:
-            self._server = MetricsServer(
+
+        def bind() -> MetricsServer:
+            server = MetricsServer(
                 host, port, lambda openmetrics: self.page(openmetrics=openmetrics), credentials=credentials, tls=tls
             )
+            server.start()
+            return server
+
+        try:
+            self._workers = Workers(settings, bind, self._collect_snapshot, getattr(source, "across_workers", {}))
         except (OSError, OverflowError) as error:
             raise ConfigurationError(
                 "an address that is free to listen on",
@@ -80,18 +89,29 @@ class PrometheusReader(PageReader):
                 f"{_where(settings, 'prometheus_host')}, {_where(settings, 'prometheus_port')}",
                 "Stop what listens there, or set prometheus_port to another port, or to 0 for any free one.",
             ) from error
-        self.port = self._server.port
-        self.url = self._server.url
-        _close_in_children(self)
-        self._server.start()
+        self.port = self._workers.port
+        self.url = server_url(host, self.port, tls=tls is not None)
+        forks.in_child(self._after_fork_in_child)
+        self._workers.start()
+
+    def _gathered(self) -> tuple[ScopedGroups, dict[str, str]]:
+        return self._workers.together() or super()._gathered()
+
+    def _collect_snapshot(self) -> tuple[ScopedGroups, dict[str, str]]:
+        return self._collect_all(), self._target
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Leave what was recorded for the other workers, if there are any."""
+        self._workers.write()
+        return True
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Stop serving and free the port; again is harmless."""
-        self._server.close()
+        self._workers.close()
 
     def _after_fork_in_child(self) -> None:
         self._restart_after_fork()
-        self._server.close()
+        self._workers.after_fork_in_child()
 
 
 def create_reader(settings: PrometheusSettings, registry: SnapshotSource) -> PrometheusReader:
@@ -101,17 +121,6 @@ def create_reader(settings: PrometheusSettings, registry: SnapshotSource) -> Pro
     Errors: ConfigurationError if address or TLS files cannot be used.
     """
     return PrometheusReader(settings, registry)
-
-
-def _close_in_children(reader: PrometheusReader) -> None:
-    reference = weakref.ref(reader)
-
-    def close() -> None:
-        alive = reference()
-        if alive is not None:
-            alive._after_fork_in_child()
-
-    os.register_at_fork(after_in_child=close)
 
 
 def _tls_context(settings: PrometheusSettings) -> ssl.SSLContext | None:

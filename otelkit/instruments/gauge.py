@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from otelkit._core._cell import GaugeCell, UpDownCell
 from otelkit._core._guard import guard
@@ -13,7 +13,7 @@ from otelkit._core._labels import text_of
 from otelkit._core._snapshot import Attributes, NumberPoint
 from otelkit.exceptions import DeclarationError
 from otelkit.instruments._instrument import Instrument, Kind, Metric, declared
-from otelkit.instruments.registry import Registry, default_registry
+from otelkit.instruments.registry import AcrossWorkers, Registry, default_registry
 
 __all__ = ("Gauge", "UpDownCounter", "gauge", "up_down_counter")
 
@@ -107,6 +107,7 @@ def gauge(
     unit: str = "",
     description: str = "",
     callback: Callback | None = None,
+    across_workers: AcrossWorkers | None = None,
     registry: Registry = default_registry,
 ) -> Gauge:
     """
@@ -121,6 +122,10 @@ def gauge(
             nothing, or, with labels, a mapping from label value (a tuple, for
             several labels) to number. Should be quick. Its failures are
             counted and logged, never raised. Declaring again replaces it.
+        across_workers: What a scrape of several workers shows: ``latest`` (if
+            not given) what was set last; ``sum``, ``max``, ``min`` of the live
+            workers; ``total`` of live and dead ones; ``each`` one series per
+            live worker.
 
     Raises:
         DeclarationError: Malformed, or declared otherwise before.
@@ -130,6 +135,7 @@ def gauge(
             "a function as callback", callback, f"gauge {name!r}", "It is called at each collection."
         )
     made: Gauge = declared(Gauge, "gauge", Metric(name, Kind.GAUGE, unit, description), labels, registry)
+    _share(name, across_workers, registry)
     if callback is not None:
         if made._callback is not None:
             registry.remove_source(made._callback)
@@ -144,12 +150,23 @@ def up_down_counter(
     labels: Iterable[str] | None = None,
     unit: str = "",
     description: str = "",
+    across_workers: AcrossWorkers | None = None,
     registry: Registry = default_registry,
 ) -> UpDownCounter:
     """
     Declare an up-down counter, or return the one declared alike.
 
-    Args and errors: as `otelkit.counter`.
+    Args and errors: as `otelkit.counter`; ``across_workers`` as `gauge`, ``sum`` if not given.
     """
     metric = Metric(name, Kind.UP_DOWN_COUNTER, unit, description)
-    return declared(UpDownCounter, "up_down_counter", metric, labels, registry)
+    made: UpDownCounter = declared(UpDownCounter, "up_down_counter", metric, labels, registry)
+    _share(name, across_workers, registry)
+    return made
+
+
+def _share(name: str, policy: AcrossWorkers | None, registry: Registry) -> None:
+    if policy is None:
+        return
+    if policy not in (known := get_args(AcrossWorkers)):
+        raise DeclarationError(f"across_workers as one of {', '.join(known)}", policy, f"metric {name!r}")
+    registry.across_workers[name] = policy

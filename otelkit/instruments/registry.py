@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from otelkit import semconv
 from otelkit._core._family import Definition, Family
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ("Registry", "default_registry")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/]{0,254}")
+
+AcrossWorkers = Literal["sum", "total", "max", "min", "latest", "each"]
+"""What becomes of a number that several workers report; see docs/workers.md."""
 
 I = TypeVar("I")  # noqa: E741 - an instrument
 
@@ -53,6 +56,7 @@ class Registry(Store):
         self._metrics: dict[str, tuple[Metric, tuple[str, ...] | None]] = {}
         self._instruments: dict[str, Any] = {}
         self._declaring = threading.RLock()
+        self.across_workers: dict[str, AcrossWorkers] = {}
         self.options_for = early_options
         self.add_source(_health)
 

@@ -77,6 +77,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "prometheus_basic_auth": TEXT.map(lambda word: f"user:{word}"),
     "prometheus_bearer_token": TEXT,
     "prometheus_scope_labels": st.booleans(),
+    "workers_folder": TEXT.map(lambda name: os.path.join("/run", name.replace("/", "_"))),
     "pushgateway_url": URL,
     "pushgateway_job": TEXT,
     "statsd_host": TEXT,

@@ -46,6 +46,7 @@ class Settings:
     prometheus_basic_auth: str | None = None
     prometheus_bearer_token: str | None = None
     prometheus_scope_labels: bool = True
+    workers_folder: str | None = None
 
 
 class Source:
@@ -396,18 +397,23 @@ def test_ipv6_loopback(serve):
 def test_a_forked_child_neither_hangs_nor_holds_the_port(serve):
     """The child can shut down at once, and the parent's port is free when the parent lets go of it."""
     reader = serve()
+    told, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
         signal.alarm(10)
         reader.shutdown()
+        os.write(tell, b"over")
         page = reader.page(openmetrics=False)
         ready = b"shop_requests_total" in page
         time.sleep(1)
         os._exit(0 if ready else 1)
     assert request(reader)[0] == 200
+    os.read(told, 4)
     reader.shutdown()
     with pytest.raises(OSError, match="refused"):
         request(reader)
+    os.close(told)
+    os.close(tell)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
