@@ -16,6 +16,7 @@ from benchmarks import environments
 from benchmarks.cases import CASES, RIVALS, Case, Rival
 
 RESULTS = environments.ROOT / "benchmarks" / "RESULTS.md"
+README = environments.ROOT / "README.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,7 +40,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", type=names, metavar="CASES", help=f"comma-separated, of {cases}")
     parser.add_argument("--rivals", type=names, metavar="RIVALS", help=f"comma-separated, of {rivals}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all values, for pyperf compare_to")
-    parser.add_argument("--write", action="store_true", help=f"also write {RESULTS.relative_to(environments.ROOT)}")
+    parser.add_argument("--write", action="store_true", help="also write RESULTS.md and the README's ratios")
     return parser.parse_args(arguments)
 
 
@@ -63,8 +64,9 @@ def create_environments(wanted: set[str]) -> dict[str, str]:
 
 def measure_and_print(options: argparse.Namespace, rivals: Sequence[Rival], errors: list[str]) -> None:
     """The rest of the run, in the environment that has pyperf."""
-    from benchmarks import archive, imports, report
+    from benchmarks import archive, imports, readme, report
     from benchmarks.contest import QUICK, Contest, Effort
+    from benchmarks.spread import Measured
 
     effort = QUICK if options.quick else Effort()
     contest = Contest(rivals, effort)
@@ -81,6 +83,8 @@ def measure_and_print(options: argparse.Namespace, rivals: Sequence[Rival], erro
         archive.write(results, options.json)
     if options.write:
         RESULTS.write_text(page + "\n")
+        measured = Measured(results.values, results.bare)
+        README.write_text(readme.updated(README.read_text(), measured, datetime.now(UTC)))
 
 
 def chosen(keys: frozenset[str] | None) -> list[Case]:

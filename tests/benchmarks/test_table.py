@@ -123,3 +123,24 @@ def test_a_worker_measures_what_it_is_asked_to() -> None:
     assert calibrated["loops"] % 100 == 0
     assert 0 < measured["bare"] < measured["seconds"]
     assert "no such case" in refused["error"]
+
+
+def test_readme_block_shows_ratios_and_losses() -> None:
+    """The README's block has the ratio of a case won, and names the case lost."""
+    from benchmarks import readme
+    from benchmarks.spread import Measured
+
+    measured = Measured(
+        {
+            ("sync", "otelkit"): [1e-6],
+            ("sync", "prometheus"): [8e-6],
+            ("gauge_bound", "otelkit"): [4e-6],
+            ("gauge_bound", "prometheus"): [2e-6],
+        }
+    )
+    text = readme.updated(f"head\n{readme.BEGIN}\nold\n{readme.END}\ntail", measured, datetime(2026, 1, 2, tzinfo=UTC))
+    assert text.startswith("head\n")
+    assert text.endswith("\ntail")
+    assert "old" not in text
+    assert "| function, four metrics | 8.0x |" in text
+    assert "Where otelkit loses: gauge set, bound (prometheus_client: 0.50x)." in text
