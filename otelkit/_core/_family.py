@@ -163,6 +163,7 @@ class Family(Generic[C]):
         return cell
 
     def _create(self, key: Key) -> C:
+        forks.notice()
         with self.lock:
             if self.labels and len(self.cells) >= self.options.limit:
                 if self._overflow is None:
@@ -186,7 +187,6 @@ class Family(Generic[C]):
     def _overflow_cell(self) -> C:
         with self.lock:
             if self._overflow is None:
-        forks.notice()
                 attributes = Attributes(self.definition.constants)
                 attributes["otel.metric.overflow"] = "true"
                 self._overflow = self._make(OVERFLOW_KEY, attributes)
