@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from decimal import Decimal
 from fractions import Fraction
@@ -46,9 +47,7 @@ def test_each_value_is_in_the_bucket_whose_bounds_hold_it(values: list[float]) -
     shape = ExplicitBuckets(NUMBERS)
     buckets = shape.fold(shape.empty, list(values))[4]
     edges = [-math.inf, *NUMBERS, math.inf]
-    assert buckets == [
-        sum(low < value <= high for value in values) for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    assert buckets == [sum(low < value <= high for value in values) for low, high in itertools.pairwise(edges)]
 
 
 @pytest.mark.parametrize("repeat", [1, 40])
