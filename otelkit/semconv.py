@@ -72,6 +72,8 @@ EXPORTS = Metric("otelkit.exports", Kind.COUNTER, "{export}", "Exports tried, by
 COLLECTION_DURATION = Metric("otelkit.collection.duration", Kind.HISTOGRAM, "s", "Time one collection of cells took.")
 SERIES = Metric("otelkit.series", Kind.GAUGE, "{series}", "Label sets that otelkit keeps, over all declarations.")
 EXPORTER = "otelkit.exporter"
+TELEMETRY_DISTRO_NAME = "telemetry.distro.name"
+TELEMETRY_DISTRO_VERSION = "telemetry.distro.version"
 OUTCOME = "otelkit.outcome"
 
 

@@ -159,8 +159,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     otlp_timeout_s: Annotated[
         Seconds,
         Option(
-            "Time one OTLP request may take, retries included. In OpenTelemetry's variable, 1000 and more are "
-            "milliseconds (the specification's unit), less are seconds (Python's SDK).",
+            "Time an export of metrics may take, retries included, and each attempt to send spans. In OpenTelemetry's "
+            "variable, 1000 and more are milliseconds (the specification's unit), less are seconds (Python's SDK).",
             unit="s",
             otel="OTEL_EXPORTER_OTLP_TIMEOUT",
             read=_text.otlp_timeout,
@@ -211,6 +211,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             per_signal=True,
         ),
     ] = None
+    otlp_request_bytes: Annotated[
+        Count | None,
+        Option(
+            "Largest request, before compression; larger ones are split. Without one: what the Collector takes, less "
+            "a margin: 16 MiB, or 3.5 MB for grpc.",
+            unit="By",
+        ),
+    ] = None
     metrics_temporality: Annotated[
         Literal["cumulative", "delta", "lowmemory"],
         Option("Whether OTLP carries totals or differences.", otel="OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"),
@@ -256,6 +264,22 @@ class Settings(Struct, frozen=True, kw_only=True):
             read=_text.milliseconds,
         ),
     ] = 5.0
+
+    span_buffer_folder: Annotated[
+        Text | None,
+        Option(
+            "Folder for spans that the OTLP receiver cannot take just now. Without one: otelkit/spans in this user's "
+            "state folder ($XDG_STATE_HOME, ~/.local/state), or a private one beside temporary files.",
+            path=True,
+        ),
+    ] = None
+    span_buffer_bytes: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Option("Most that each process keeps there; beyond it the oldest are dropped. 0 for no files.", unit="By"),
+    ] = 64 << 20
+    span_buffer_age_s: Annotated[
+        Seconds, Option("Age at which spans that wait there are worth nothing any more.", unit="s")
+    ] = 86_400.0
 
     # -- Prometheus, Pushgateway, StatsD ------------------------------------------
 

@@ -58,7 +58,7 @@ def create_span_exporter(name: str, settings: Settings) -> CountedSpanExporter:
     exporter = make(settings) if make else _load("opentelemetry_traces_exporter", name)
     if not isinstance(exporter, SpanExporter):
         raise ConfigurationError("a SpanExporter", f"{name!r}, which is {type(exporter).__name__}", "traces_exporters")
-    return CountedSpanExporter(name, exporter, counts=name not in _COUNT_THEMSELVES)
+    return CountedSpanExporter(name, exporter, counts=name not in (*_COUNT_THEMSELVES, "otlp"))
 
 
 def _load(group: str, name: str) -> Any:

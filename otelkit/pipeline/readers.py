@@ -67,6 +67,8 @@ class CellReader(PeriodicExportingMetricReader):
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
         # An exception here would end the reader's thread for good, and with it all exporting.
+        if self._shutdown_event.is_set():
+            timeout_millis = self._export_timeout_millis  # the base gives the last export as long as the interval is
         with guard.shield(f"export to {self.name}"), self.producer.lock, suppress_instrumentation():
             self._delivered = False
             produced = None
@@ -103,10 +105,6 @@ class CellReader(PeriodicExportingMetricReader):
                 self.collect(timeout_millis=timeout_millis)
         super().shutdown(timeout_millis=timeout_millis, **kwargs)
         self.producer.close()
-
-    def _at_fork_reinit(self) -> None:
-        if not self._shutdown_event.is_set():  # the thread of a reader that was shut down would export once more
-            super()._at_fork_reinit()
 
     @property
     def delivered(self) -> bool:

@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otelkit._core._guard import guard
 from otelkit.pipeline.deadline import Job, Jobs
 from otelkit.pipeline.destinations import create_span_exporter
-from otelkit.pipeline.fork import begin_anew_in_children
 from otelkit.pipeline.providers import OwnTracerProvider
 from otelkit.pipeline.spans import CountedSpanExporter
 
@@ -26,8 +26,24 @@ How = Literal["built", "used"]
 _PATIENCE_S = 0.5
 
 
+# Of a job's time, what is left for writing to disk what could not be delivered.
+_SAVING_SHARE = 0.1
+
+
+class CountingProcessor(BatchSpanProcessor):
+    """The SDK's, with what a full queue drops counted, and without a line in the log for it."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a span; with a full queue, drop it."""
+        batch = self._batch_processor
+        if len(batch._queue) < batch._max_queue_size:
+            super().on_end(span)
+        elif span.context and span.context.trace_flags.sampled:
+            guard.dropped("spans", "queue full")
+
+
 class _Sender(NamedTuple):
-    processor: BatchSpanProcessor
+    processor: CountingProcessor
     exporter: CountedSpanExporter
 
 
@@ -47,8 +63,6 @@ class Tracing:
         self.provider: trace.TracerProvider
         self.how: How
         self.provider, self.how = _find_provider(settings)
-        if isinstance(self.provider, TracerProvider):
-            begin_anew_in_children(self.provider)
         if self.how == "built" or settings.source("traces_exporters") == "argument":
             try:
                 for name in settings.traces_exporters:
@@ -63,7 +77,7 @@ class Tracing:
 
     def _add(self, name: str, settings: Settings) -> None:
         exporter = create_span_exporter(name, settings)
-        processor = BatchSpanProcessor(
+        processor = CountingProcessor(
             exporter,
             max_queue_size=settings.span_queue_size,
             schedule_delay_millis=settings.span_delay_s * 1e3,
@@ -74,7 +88,7 @@ class Tracing:
             self.provider.add_span_processor(processor)
 
     @property
-    def processors(self) -> tuple[BatchSpanProcessor, ...]:
+    def processors(self) -> tuple[CountingProcessor, ...]:
         """The span processors that are ours."""
         return tuple(sender.processor for sender in self._senders)
 
@@ -95,7 +109,7 @@ class Tracing:
         return flush(int(timeout_s * 1e3)) if flush else True
 
     def abandon(self) -> None:
-        """End retries that are under way; what they hold is lost."""
+        """End attempts that are under way."""
         for sender in self._senders:
             with guard.shield("end of a span exporter"):
                 sender.exporter.shutdown()
@@ -117,17 +131,26 @@ def _find_provider(settings: Settings) -> tuple[trace.TracerProvider, How]:
 
 
 def _flush_job(sender: _Sender) -> Job:
-    def flush(_: float) -> bool:
+    def flush(timeout_s: float) -> bool:
+        end = time.monotonic() + timeout_s
         before = sender.exporter.failures
-        return sender.processor.force_flush() and sender.exporter.failures == before
+        handed_over = sender.processor.force_flush() and sender.exporter.failures == before
+        return sender.exporter.force_flush(_milliseconds_until(end)) is not False and handed_over
 
     return Job(f"flush of spans to {sender.exporter.name}", flush)
 
 
 def _shutdown_job(sender: _Sender) -> Job:
-    def shutdown(_: float) -> bool:
+    def shutdown(timeout_s: float) -> bool:
+        end = time.monotonic() + timeout_s * (1 - _SAVING_SHARE)
         before = sender.exporter.failures
+        sender.processor.force_flush()
+        delivered = sender.exporter.force_flush(_milliseconds_until(end)) is not False
         sender.processor.shutdown()
-        return sender.exporter.failures == before
+        return delivered and sender.exporter.failures == before
 
     return Job(f"end of spans to {sender.exporter.name}", shutdown)
+
+
+def _milliseconds_until(end: float) -> int:
+    return max(0, int((end - time.monotonic()) * 1e3))

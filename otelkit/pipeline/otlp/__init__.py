@@ -1,27 +1,46 @@
 # Copyright The otelkit Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The SDK's OTLP exporters, given everything explicitly; each is imported when it is first wanted."""
+"""
+OTLP, as its specification has it: https://opentelemetry.io/docs/specs/otlp/.
+
+The SDK's encoders make the requests; sending is otelkit's own. Python's
+exporters take a redirection for success, do not look at partial success,
+retry what must not be and never split what is too large, and each of their
+failures is several lines in the program's log.
+
+    metrics  exporter ---------------------- courier -- transport -- receiver
+    spans    exporter -- outbox -- thread -- courier -- transport -- receiver
+                         (memory, files)
+"""
 
 from __future__ import annotations
 
-import os
-import weakref
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import Counter, Histogram, ObservableCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from otelkit._core._guard import guard
+from otelkit import __version__
+from otelkit.pipeline.otlp.reply import Signal, Transport
 
 if TYPE_CHECKING:
     from otelkit.config import OtlpSettings, Settings
+    from otelkit.pipeline.otlp.courier import Courier
+    from otelkit.pipeline.otlp.span_files import SpanFiles
 
-Signal = Literal["metrics", "traces"]
+__all__ = ("BATCH_POINTS", "create_metric_exporter", "create_span_exporter")
 
-# Receivers limit a request: the Collector's HTTP receiver to 20 MiB, its gRPC receiver (and grpc-go's default) to
-# 4 MiB. A histogram point with labels takes 400 bytes, one with an exemplar in each of 15 buckets 1.3 KB.
+# Receivers limit a request, before compression: the Collector's HTTP receiver to 20 MiB, its gRPC receiver (and
+# grpc-go's default) to 4 MiB.
+REQUEST_BYTES = {"http/protobuf": 16 << 20, "grpc": 3_500_000}
+
+# So that few collections need to be split afterwards: a histogram point with labels takes 400 bytes, one with an
+# exemplar in each of 15 buckets 1.3 KB.
 BATCH_POINTS = {"http/protobuf": 10_000, "grpc": 2_000}
+
+USER_AGENT = f"otelkit/{__version__}"
 
 _DELTA = AggregationTemporality.DELTA
 _TEMPORALITY: dict[str, dict[type, AggregationTemporality]] = {
@@ -29,126 +48,62 @@ _TEMPORALITY: dict[str, dict[type, AggregationTemporality]] = {
     "delta": {Counter: _DELTA, Histogram: _DELTA, ObservableCounter: _DELTA},
     "lowmemory": {Counter: _DELTA, Histogram: _DELTA},
 }
-_CREDENTIAL_PROVIDERS = (
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_{signal}_CREDENTIAL_PROVIDER",
-)
 
 
 def create_metric_exporter(settings: Settings) -> MetricExporter:
-    """Return the exporter for the protocol that metrics are sent with."""
-    otlp = settings.otlp("metrics")
-    temporality = _TEMPORALITY[settings.metrics_temporality]
-    if otlp.protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetricExporter
+    """Return the exporter of metrics."""
+    from otelkit.pipeline.otlp.metric_exporter import OtlpMetricExporter
 
-        return GrpcMetricExporter(**_grpc_arguments(otlp), preferred_temporality=temporality)
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetricExporter
-
-    return HttpMetricExporter(**_http_arguments(otlp, "metrics"), preferred_temporality=temporality)
+    exponential: dict[type, Any] = {Histogram: ExponentialBucketHistogramAggregation()}
+    return OtlpMetricExporter(
+        _courier(settings, "metrics"),
+        timeout_s=settings.otlp("metrics").timeout_s,
+        preferred_temporality=_TEMPORALITY[settings.metrics_temporality],
+        preferred_aggregation=exponential if settings.histogram == "exponential" else {},
+    )
 
 
 def create_span_exporter(settings: Settings) -> SpanExporter:
-    """Return the exporter for the protocol that spans are sent with."""
-    otlp = settings.otlp("traces")
+    """Return the exporter of spans."""
+    from otelkit.pipeline.otlp.outbox import Outbox
+    from otelkit.pipeline.otlp.span_exporter import OtlpSpanExporter
+
+    courier = _courier(settings, "traces")
+    files = _span_files(settings)
+    if files:
+        courier.destination.hint = "Spans are kept on disk meanwhile."
+    outbox = Outbox(
+        files,
+        disk_bytes=settings.span_buffer_bytes,
+        max_age_s=settings.span_buffer_age_s,
+        on_dropped=lambda items: courier.destination.dropped("traces", items),
+    )
+    return OtlpSpanExporter(courier, outbox, timeout_s=settings.otlp("traces").timeout_s)
+
+
+def _courier(settings: Settings, signal: Signal) -> Courier:
+    from otelkit.pipeline.otlp.courier import Courier
+    from otelkit.pipeline.otlp.destination import destination_of
+
+    otlp = settings.otlp(signal)
+    max_bytes = settings.otlp_request_bytes or REQUEST_BYTES[otlp.protocol]
+    return Courier(_transport(otlp, signal), signal, destination_of(otlp.endpoint), max_bytes=max_bytes)
+
+
+def _transport(otlp: OtlpSettings, signal: Signal) -> Transport:
     if otlp.protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
+        from otelkit.pipeline.otlp.grpc_transport import GrpcTransport
 
-        return GrpcSpanExporter(**_grpc_arguments(otlp))
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
+        return GrpcTransport(otlp, signal, USER_AGENT)
+    from otelkit.pipeline.otlp.http_transport import HttpTransport
 
-    return HttpSpanExporter(**_http_arguments(otlp, "traces"))
-
-
-def _http_arguments(otlp: OtlpSettings, signal: Signal) -> dict[str, Any]:
-    from opentelemetry.exporter.otlp.proto.http import Compression
-
-    return {
-        "endpoint": otlp.endpoint,
-        "certificate_file": otlp.certificate,
-        "client_key_file": otlp.client_key,
-        "client_certificate_file": otlp.client_certificate,
-        "headers": otlp.headers,
-        "timeout": otlp.timeout_s,
-        "compression": Compression(otlp.compression),
-        "session": _session(signal),
-    }
+    return HttpTransport(otlp, signal, USER_AGENT)
 
 
-def _session(signal: Signal) -> Any:
-    """Return a session that counts what a receiver rejects, or None where the user provides the session."""
-    if any(os.environ.get(name.format(signal=signal.upper())) for name in _CREDENTIAL_PROVIDERS):
+def _span_files(settings: Settings) -> SpanFiles | None:
+    if not settings.span_buffer_bytes:
         return None
-    import requests
+    from otelkit.pipeline.otlp.span_files import SpanFiles
+    from otelkit.pipeline.otlp.span_folder import span_folder
 
-    def count_rejected(response: requests.Response, *_: object, **__: object) -> None:
-        with guard.shield("OTLP answer"):
-            if response.status_code == 200 and response.content:
-                _count_rejected(signal, response.content)
-
-    session = requests.Session()
-    session.hooks["response"].append(count_rejected)
-    _sessions.add(session)
-    return session
-
-
-_sessions: weakref.WeakSet[Any] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    # Parent and child would write to one and the same connection. Fresh adapters instead of close(), which takes locks
-    # that a thread of the parent may have held.
-    for session in list(_sessions):
-        for prefix, adapter in list(session.adapters.items()):
-            session.mount(prefix, type(adapter)())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _count_rejected(signal: Signal, body: bytes) -> None:
-    # The SDK's exporters do not look at partial success: https://opentelemetry.io/docs/specs/otlp/#partial-success
-    if signal == "metrics":
-        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-
-        partial = ExportMetricsServiceResponse.FromString(body).partial_success
-        rejected = partial.rejected_data_points
-    else:
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
-        partial = ExportTraceServiceResponse.FromString(body).partial_success
-        rejected = partial.rejected_spans
-    if rejected:
-        guard.dropped(signal, "rejected by the receiver", rejected, detail=partial.error_message)
-
-
-def _grpc_arguments(otlp: OtlpSettings) -> dict[str, Any]:
-    import grpc
-
-    compression = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}[otlp.compression]
-    return {
-        "endpoint": otlp.endpoint,
-        "insecure": otlp.insecure,
-        "credentials": _credentials(otlp),
-        "headers": tuple((name.lower(), value) for name, value in otlp.headers.items()) or None,
-        "timeout": otlp.timeout_s,
-        "compression": compression,
-    }
-
-
-def _credentials(otlp: OtlpSettings) -> Any:
-    # The exporter reads a client's key and certificate only when an authority's is given too.
-    files = (otlp.certificate, otlp.client_key, otlp.client_certificate)
-    if otlp.insecure or not any(files):
-        return None
-    import grpc
-
-    return grpc.ssl_channel_credentials(*(_read(file) for file in files))
-
-
-def _read(file: str | None) -> bytes | None:
-    if file is None:
-        return None
-    with open(file, "rb") as opened:
-        return opened.read()
+    return SpanFiles(span_folder(settings), max_age_s=settings.span_buffer_age_s)
