@@ -4,9 +4,10 @@
 Families: all the cells of one declaration, found by their label values.
 
 ``cells`` is the fast look-up and holds text keys only. What is not found there
-goes through `Family.find`, which makes text of the values, creates the cell, or
-answers with the overflow cell when there are too many. Overflow keys are never
-remembered: that would be the explosion that the limit prevents.
+goes through `Family.find`, which makes text of the values, drops, hashes and
+masks what the configuration says, creates the cell, or answers with the
+overflow cell when there are too many. Only the outcome is remembered: neither
+secrets nor the values that were dropped, hashed or too many are kept.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import Any, Generic, TypeVar
 from otelkit._core._buckets import Shape
 from otelkit._core._call_cell import ActiveCell, CallCell
 from otelkit._core._cell import Cell, CounterCell, GaugeCell, HistogramCell, UpDownCell, ticked
-from otelkit._core._guard import guard
 from otelkit._core._fork import forks
-from otelkit._core._labels import Key, most_varied, text_of
+from otelkit._core._guard import guard
+from otelkit._core._labels import Key, hashed, most_varied, text_of
 from otelkit._core._snapshot import Attributes, Metric, Point
 from otelkit._core._summary_cell import SummaryCell
 
@@ -69,6 +70,8 @@ class Options:
         hidden: Names of metrics that are switched off.
         dropped: Labels left out; series that then are the same become one.
         renamed: New names of labels.
+        hashed: Labels whose values become one of ``hash_buckets``.
+        mask: Gets label and value, and returns what may be shown.
     """
 
     shape: Any
@@ -76,6 +79,14 @@ class Options:
     hidden: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
     renamed: tuple[tuple[str, str], ...] = ()
+    hashed: frozenset[str] = frozenset()
+    hash_buckets: int = 64
+    mask: Callable[[str, str], str] | None = None
+
+    @property
+    def merging(self) -> tuple[object, ...]:
+        """What makes one series of several label sets; cells tell them apart no more."""
+        return self.dropped, self.hashed, self.hash_buckets if self.hashed else 0
 
 
 class Family(Generic[C]):
@@ -99,6 +110,7 @@ class Family(Generic[C]):
         self._restore = restore
         self.lock = threading.RLock()
         self._overflow: C | None = None
+        self._exploding: str | None = None
         self._inherited: object = None
         self.cells: dict[Key, C] = {}
         self._held: dict[Key, C] = {}
@@ -113,15 +125,17 @@ class Family(Generic[C]):
         with self.lock:
             before = self.options
             reshaped = self.has_buckets and options.shape is not self.shape
-            relabelled = (options.dropped, options.renamed) != (before.dropped, before.renamed)
+            relabelled = (options.merging, options.renamed) != (before.merging, before.renamed)
             self.options = options
+            if options.mask != before.mask:
+                self._mask_anew()
             if not (reshaped or relabelled):
                 return
             # Cells of label sets that become one cannot be told apart by their keys any more.
             if any(ticked(cell.tick) for cell in self) or (
-                options.dropped != before.dropped and self.labels and self.cells
+                options.merging != before.merging and self.labels and self.cells
             ):
-                self.options = replace(options, shape=self.shape, dropped=before.dropped, renamed=before.renamed)
+                self.options = replace(before, limit=options.limit, hidden=options.hidden, mask=options.mask)
                 guard.warn(
                     f"late options {self.name}",
                     f"Configuration of {self.name!r} came after its first observation: its buckets and labels stay as "
@@ -138,13 +152,22 @@ class Family(Generic[C]):
     def find(self, values: tuple[object, ...]) -> C:
         """Return the cell for ``values``, one per label; the overflow cell if there are too many. Never raises."""
         texts = tuple(map(text_of, values))
-        if self.options.dropped:
-            texts = tuple(
-                "" if label in self.options.dropped else text for label, text in zip(self.labels, texts, strict=True)
-            )
+        cell = self.cells.get(texts[0] if len(texts) == 1 else texts)
+        if cell is not None:
+            return cell
+        texts = tuple(map(self._admitted, self.labels, texts))
         key: Key = texts[0] if len(texts) == 1 else texts
         cell = self.cells.get(key)
         return cell if cell is not None else self._create(key)
+
+    def _admitted(self, label: str, text: str) -> str:
+        """Return what is kept of a label's value."""
+        options = self.options
+        if label in options.dropped:
+            return ""
+        if label in options.hashed:
+            return hashed(text, options.hash_buckets)
+        return options.mask(label, text) if options.mask else text
 
     def hold(self, key: Key) -> C:
         """Return the cell for ``key`` for somebody who keeps it: it lives on in a forked child, from zero."""
@@ -166,9 +189,9 @@ class Family(Generic[C]):
         forks.notice()
         with self.lock:
             if self.labels and len(self.cells) >= self.options.limit:
-                if self._overflow is None:
+                if self._exploding is None:
                     self._name_explosion()
-                guard.tally("overflowed", (("otelkit.metric", self.name),))
+                guard.tally("overflowed", (("otelkit.metric", self.name), ("otelkit.label", self._exploding or "")), 1)
                 return self._overflow_cell()
             # setdefault: a signal handler may have created it inside this very lock.
             return self.cells.setdefault(key, self._make(key, self._attributes(key)))
@@ -177,12 +200,22 @@ class Family(Generic[C]):
         return self.cell_type(self, key, attributes)
 
     def _attributes(self, key: Key) -> Attributes:
-        renamed = dict(self.options.renamed)
-        attributes = Attributes((renamed.get(label, label), value) for label, value in self.definition.constants)
-        for label, value in zip(self.labels, (key,) if isinstance(key, str) else key, strict=False):
-            if label not in self.options.dropped:
-                attributes[renamed.get(label, label)] = value
+        options = self.options
+        renamed = dict(options.renamed)
+        values = zip(self.labels, (key,) if isinstance(key, str) else key, strict=False)
+        kept = ((label, value) for label, value in values if label not in options.dropped)
+        attributes = Attributes()
+        for label, value in (*self.definition.constants, *kept):
+            shown = options.mask(label, value) if options.mask and label not in options.hashed else value
+            attributes[renamed.get(label, label)] = shown
         return attributes
+
+    def _mask_anew(self) -> None:
+        """Mask what a new masker finds in the labels of cells that are there already."""
+        for cell in self.cells.values():
+            attributes = self._attributes(cell.key)
+            if attributes != cell.attributes:
+                cell.attributes = attributes
 
     def _overflow_cell(self) -> C:
         with self.lock:
@@ -194,11 +227,13 @@ class Family(Generic[C]):
 
     def _name_explosion(self) -> None:
         label, variety, example = most_varied(self.cells, self.labels)
+        self._exploding = label
         guard.warn(
             f"overflow {self.name}",
             f"{self.name!r} has reached its limit of {self.options.limit} label sets; further ones are recorded as "
             f"otel.metric.overflow=true. The label that explodes is {label!r}: {variety} values, such as "
-            f"{example[:100]!r}. Drop it (metrics.{self.name!r}.drop_labels), or raise cardinality_limit.",
+            f"{example[:100]!r}. Drop or hash it (drop_labels or hash_labels of metrics.{self.name!r}), or raise "
+            "cardinality_limit.",
         )
 
     # -- reading ------------------------------------------------------------------
@@ -235,6 +270,7 @@ class Family(Generic[C]):
         for cell in self._held.values():
             cell.reset()
         self._overflow = self._held.get(OVERFLOW_KEY)
+        self._exploding = None
         self.cells = {key: cell for key, cell in self._held.items() if key != OVERFLOW_KEY}
 
 

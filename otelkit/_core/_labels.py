@@ -10,6 +10,7 @@ the fast look-up: 1, True and 1.0 are equal as keys and would share a cell.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 
 from otelkit.exceptions import DeclarationError
 
@@ -39,6 +40,18 @@ def text_of(value: object) -> str:
         return str(value)
     except Exception:
         return f"<{type(value).__name__}>"
+
+
+def hashed(text: str, buckets: int) -> str:
+    """
+    Return one of ``buckets`` short texts for ``text``: the same in every process, on every machine and release.
+
+    Empty text stays. The leading ``#`` keeps results apart from what real values look like.
+    """
+    if not text:
+        return text
+    digest = int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return f"#{digest % buckets:0{len(f'{buckets - 1:x}')}x}"
 
 
 def checked_labels(labels: Iterable[str], where: str) -> tuple[str, ...]:

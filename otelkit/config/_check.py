@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Literal
@@ -40,6 +41,7 @@ def check(settings: Settings) -> None:
     _check_sampler(settings)
     _check_spans(settings)
     _check_bounds(settings.buckets, where(settings, "buckets"))
+    _check_patterns(settings)
     for name, rule in settings.metrics.items():
         _check_rule(rule, f"{where(settings, 'metrics')}[{name!r}]")
     for signal in ("metrics", "traces"):
@@ -98,6 +100,20 @@ def _check_spans(settings: Settings) -> None:
         )
 
 
+def _check_patterns(settings: Settings) -> None:
+    for pattern in settings.secret_patterns:
+        try:
+            matches_nothing = re.compile(pattern).match("")
+        except re.error as error:
+            remedy = "It is matched by Python's re."
+            got = f"{pattern!r}: {error}"
+            raise ConfigurationError("a regular expression", got, where(settings, "secret_patterns"), remedy) from None
+        if matches_nothing:
+            remedy = "Such a pattern would put a mask between any two characters."
+            at = where(settings, "secret_patterns")
+            raise ConfigurationError("a pattern that does not match empty text", repr(pattern), at, remedy)
+
+
 def _check_bounds(bounds: tuple[float, ...] | None, at: str) -> None:
     if bounds is None:
         return
@@ -112,6 +128,9 @@ def _check_rule(rule: MetricRule, at: str) -> None:
     if both := sorted(set(rule.drop_labels) & set(rule.rename_labels)):
         remedy = "Drop it or rename it."
         raise ConfigurationError("labels either dropped or renamed", repr(both[0]), at, remedy)
+    if both := sorted(set(rule.drop_labels) & set(rule.hash_labels)):
+        remedy = "Drop it or hash it."
+        raise ConfigurationError("labels either dropped or hashed", repr(both[0]), at, remedy)
     new_names = list(rule.rename_labels.values())
     if len(set(new_names)) < len(new_names):
         remedy = "Give each label a name of its own."

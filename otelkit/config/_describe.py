@@ -15,12 +15,15 @@ from msgspec.structs import fields
 from otelkit.config._definition import MASK, Option, Setting, masked_url
 from otelkit.config._settings import MetricRule, Settings
 from otelkit.config._text import is_table, plain
+from otelkit.masking import Masker
 
 __all__ = ("describe", "display")
 
 _SECRET_KEY = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|api[-_.]?key|private[-_.]?key|credential|authorization", re.I
 )
+
+_masker = Masker()
 
 
 def describe() -> list[Setting]:
@@ -69,7 +72,9 @@ def display(name: str, value: object) -> object:
     if setting is not None and setting.secret:
         return dict.fromkeys(value, MASK) if isinstance(value, dict) else MASK
     if isinstance(value, str):
-        return masked_url(value)
+        return _masker.text(masked_url(value))
     if setting is not None and is_table(setting.annotation) and isinstance(value, dict) and name != "metrics":
-        return {key: MASK if _SECRET_KEY.search(str(key)) else item for key, item in value.items()}
+        return {
+            key: MASK if _SECRET_KEY.search(str(key)) else _masker.value(str(key), item) for key, item in value.items()
+        }
     return value

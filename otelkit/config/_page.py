@@ -53,6 +53,8 @@ A metric's rule is the one under its name, else the first pattern in order that 
 | `buckets` | upper bounds in the metric's unit, ascending |
 | `drop_labels` | labels to leave out; their series are added up |
 | `rename_labels` | new name by old name |
+| `hash_labels` | labels whose values are replaced by one of a few, `#00` to `#3f`: bounded, and the same everywhere |
+| `hash_buckets` | how many there are, 64 unless set |
 | `cardinality_limit` | label sets, before further ones go to the overflow series |
 
 ## Variables

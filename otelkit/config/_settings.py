@@ -33,6 +33,9 @@ class MetricRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         buckets: Upper bounds in the metric's unit, ascending.
         drop_labels: Labels to leave out; their series are added up.
         rename_labels: New name by old name.
+        hash_labels: Labels whose values are replaced by one of a few: ``#00`` to ``#3f``. A value gets the same
+            one in every process and release; it is no anonymisation.
+        hash_buckets: How many there are.
         cardinality_limit: Label sets, before further ones go to the overflow series.
         across_workers: What becomes of a number that several workers of one server report; see docs/workers.md.
     """
@@ -41,6 +44,8 @@ class MetricRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     buckets: tuple[float, ...] | None = None
     drop_labels: tuple[str, ...] = ()
     rename_labels: dict[str, str] = {}
+    hash_labels: tuple[str, ...] = ()
+    hash_buckets: Annotated[int, Meta(ge=1, le=65_536)] = 64
     cardinality_limit: Count | None = None
     across_workers: Literal["sum", "total", "max", "min", "latest", "each"] | None = None
 
@@ -345,6 +350,24 @@ class Settings(Struct, frozen=True, kw_only=True):
             "cardinality_limit, across_workers. Sources are merged key by key. As a variable: JSON.",
         ),
     ] = {}
+
+    # -- secrets ------------------------------------------------------------------
+
+    mask_secrets: Annotated[
+        bool,
+        Option("Whether credentials are masked in labels, span attributes, events and statuses; see docs/secrets.md."),
+    ] = True
+    secret_keys: Annotated[
+        tuple[str, ...],
+        Option("Further keys whose values are secret, names or patterns (customer.*); case is ignored."),
+    ] = ()
+    secret_keys_allowed: Annotated[
+        tuple[str, ...], Option("Keys whose values are never masked, names or patterns; they win.")
+    ] = ()
+    secret_patterns: Annotated[
+        tuple[str, ...],
+        Option("Further regular expressions for secrets inside values. As a variable, one without a comma."),
+    ] = ()
 
     sources: dict[str, str] = {}
     signals: dict[str, dict[str, Any]] = {}

@@ -12,6 +12,7 @@ from otelkit._core._buckets import NUMBERS, SECONDS, ExplicitBuckets
 from otelkit._core._exponential import ExponentialBuckets
 from otelkit._core._family import Definition, Options
 from otelkit._core._guard import guard
+from otelkit.masking import masker_of
 
 if TYPE_CHECKING:
     from otelkit.config import Settings
@@ -49,8 +50,10 @@ def early_options(definition: Definition) -> Options:
 
 
 def _options(definition: Definition, settings: Settings) -> Options:
+    masker = masker_of(settings)
+    mask = masker.label if masker else None
     if not settings.metrics:
-        return Options(_shape(definition, settings, None), settings.cardinality_limit)
+        return Options(_shape(definition, settings, None), settings.cardinality_limit, mask=mask)
     # A call's four metrics share their cells: what a rule says of the labels of one holds for all.
     rules = [settings.rule(metric.name) for metric in definition.metrics]
     limits = [rule.cardinality_limit for rule in rules if rule.cardinality_limit]
@@ -60,6 +63,9 @@ def _options(definition: Definition, settings: Settings) -> Options:
         frozenset(metric.name for metric, rule in zip(definition.metrics, rules, strict=True) if not rule.enabled),
         frozenset(label for rule in rules for label in rule.drop_labels),
         tuple(sorted({old: new for rule in rules for old, new in rule.rename_labels.items()}.items())),
+        frozenset(label for rule in rules for label in rule.hash_labels),
+        max((rule.hash_buckets for rule in rules if rule.hash_labels), default=64),
+        mask,
     )
 
 

@@ -101,9 +101,8 @@ ARGUMENTS = [
     ),
     (
         {"metrics": {"a": {"bukets": [1]}}},
-        "Expected one of enabled, buckets, drop_labels, rename_labels, cardinality_limit, across_workers, "
-        "got 'bukets' - "
-        "at argument metrics['a']. Did you mean 'buckets'?",
+        "Expected one of enabled, buckets, drop_labels, rename_labels, hash_labels, hash_buckets, cardinality_limit, "
+        "across_workers, got 'bukets' - at argument metrics['a']. Did you mean 'buckets'?",
     ),
     (
         {"metrics": {"a": {"buckets": [2, 1]}}},

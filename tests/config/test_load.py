@@ -24,6 +24,7 @@ NOWHERE = os.devnull
 READABLE = os.path.abspath(__file__)
 
 SECONDS = st.integers(min_value=1, max_value=10**9).map(lambda ms: ms / 1_000)
+KEYS = st.lists(st.from_regex(r"[a-z.*]{4,9}", fullmatch=True), unique=True).filter(lambda keys: "none" not in keys)
 COUNT = st.integers(min_value=1, max_value=10**6)
 PORT = st.integers(min_value=1, max_value=65_535)
 TEXT = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20)
@@ -91,6 +92,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cardinality_limit": COUNT,
     "exemplars": st.sampled_from(["trace_based", "always_on", "always_off"]),
     "metrics": RULES,
+    "mask_secrets": st.booleans(),
+    "secret_keys": KEYS,
+    "secret_keys_allowed": KEYS,
+    "secret_patterns": st.lists(st.sampled_from([r"EMP-\d+", "[A-Z]{4}", "a(b|c)"]), max_size=1),
 }
 
 COMPANIONS = {
