@@ -74,14 +74,19 @@ def test_names_that_the_wrapper_uses_itself_are_no_trouble() -> None:
     name = fresh("names")
 
     @otelkit.metered(name=name, labels=["next"])
-    def call(next: str, BaseException: int = 1, Exception: int = 2, _o_cell: int = 3) -> tuple[Any, ...]:
+    def call(  # the point: these names hide the builtins
+        next: str,  # noqa: A002
+        BaseException: int = 1,  # noqa: A002
+        Exception: int = 2,  # noqa: A002
+        _o_cell: int = 3,
+    ) -> tuple[Any, ...]:
         return next, BaseException, Exception, _o_cell
 
     assert call("a", 5) == ("a", 5, 2, 3)
     assert series(f"{name}.calls") == {(("next", "a"),): 1}
 
     @otelkit.metered(name=f"{name}.plain")
-    def handle(request: int, next: Any) -> Any:
+    def handle(request: int, next: Any) -> Any:  # noqa: A002
         return next(request)
 
     assert handle(1, lambda request: request + 1) == 2
@@ -259,7 +264,7 @@ def test_record_error_if_judges_a_generator_s_return_and_not_its_closing(decorat
     @decorator(name=name, record_error_if=lambda result: asked.append(result) or True)
     def items() -> Iterator[int]:
         yield 1
-        return "done"  # noqa: B901
+        return "done"
 
     generator = items()
     next(generator)
@@ -317,7 +322,7 @@ class Colour(Enum):
     RED = "red"
 
 
-class Word(str, Enum):
+class Word(str, Enum):  # noqa: UP042 - its str() is not its value, a StrEnum's is
     ONE = "one"
 
 
