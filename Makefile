@@ -6,7 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DURATION ?=
 GO ?= go
 
-.PHONY: help demo test test-gpu test-promtool check bench docs clean
+# Suites of their own: they need gcc, Go or servers.
+LIGHT := not gpu_fake and not promtool and not collector and not servers
+
+.PHONY: help demo test test-gpu test-promtool test-collector test-servers check bench docs clean
 
 help: ## List what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -36,7 +39,7 @@ demo: $(VENV)/.wheel ## Run a small real system and watch it (DURATION=15 ends b
 	$(BIN)/otelkit demo $(if $(DURATION),--duration $(DURATION))
 
 test: $(VENV)/.test $(VENV)/.wheel ## Install and run the tests.
-	$(BIN)/pytest -m 'not gpu_fake and not promtool and not collector and not servers' $(ARGS)
+	$(BIN)/pytest -m '$(LIGHT)' $(ARGS)
 
 check: $(VENV)/.test $(VENV)/.wheel ## Lint, format and types.
 	$(BIN)/ruff check .
@@ -50,6 +53,14 @@ test-promtool: $(VENV)/.test $(VENV)/.wheel ## Prometheus' own tools on the page
 	$(GO) build -C tools/promtool -o $(CURDIR)/.cache/promtool github.com/prometheus/prometheus/cmd/promtool
 	$(GO) build -C tools/pushgateway -o $(CURDIR)/.cache/pushgateway github.com/prometheus/pushgateway
 	$(BIN)/pytest -m promtool $(ARGS)
+
+OTELCOL := .cache/collector/otelcol
+$(OTELCOL): tools/collector/builder.yaml
+	GOBIN=$(CURDIR)/.cache/collector $(GO) install go.opentelemetry.io/collector/cmd/builder@v0.159.0
+	.cache/collector/builder --config tools/collector/builder.yaml
+
+test-collector: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) ## otelkit before the real Collector; needs Go.
+	$(BIN)/pytest -m collector $(ARGS)
 
 bench: $(VENV)/.test ## Measure against the rivals and print the table.
 	$(BIN)/python -m benchmarks $(ARGS)

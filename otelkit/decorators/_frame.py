@@ -32,6 +32,7 @@ class FramePlan:
         family: Where calls are recorded; None for spans only.
         cell: The only cell, if there are no labels.
         active: Where calls under way are counted if there are late labels.
+        early: Labels that are known when a call starts.
         late: Labels that `add_label` gives.
         order: For each label of ``family``, in its order, the place of its
             value among the early and then the late ones.
@@ -44,6 +45,7 @@ class FramePlan:
     family: CallFamily | None = None
     cell: CallCell | None = None
     active: ActiveFamily | None = None
+    early: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
     span: SpanSpec | None = None
@@ -69,7 +71,9 @@ class Frame:
         self.scope: LabelScope | None = None
         self.token: Token[LabelScope | None] | None = None
         self.done = False
-        self.span = ActiveSpan(plan.span) if plan.span is not None else None
+        self.span: ActiveSpan | None = None
+        if plan.span is not None:
+            self.span = ActiveSpan(plan.span, dict(zip(plan.early, map(text_of, early), strict=True)))
         if plan.late:
             self.scope = LabelScope(plan.late, current_scope.get())
         if plan.active is not None:

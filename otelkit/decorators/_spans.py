@@ -33,6 +33,15 @@ class SpanSpec:
     kind: SpanKind = SpanKind.INTERNAL
 
 
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # takes 10 ms to import, which no span yet needs
+
+    try:
+        return version("otelkit")
+    except PackageNotFoundError:  # run from a folder that was never installed
+        return ""
+
+
 class _Tracers:
     """
     The tracer of whichever provider is installed now.
@@ -50,7 +59,7 @@ class _Tracers:
         provider = trace.get_tracer_provider()
         known, tracer = self._known
         if provider is not known:
-            tracer = provider.get_tracer(INSTRUMENTATION_SCOPE)
+            tracer = provider.get_tracer(INSTRUMENTATION_SCOPE, _version())
             self._known = (provider, tracer)
         return tracer
 
@@ -67,12 +76,13 @@ class ActiveSpan:
 
     __slots__ = ("_context", "_span", "_token")
 
-    def __init__(self, spec: SpanSpec) -> None:
+    def __init__(self, spec: SpanSpec, labels: Mapping[str, str]) -> None:
         self._token: Any = None
         self._span: Any = None
         self._context: Any = None
+        attributes = {**spec.attributes, **labels} if labels else spec.attributes
         try:
-            self._span = _tracers.current().start_span(spec.name, kind=spec.kind, attributes=spec.attributes)
+            self._span = _tracers.current().start_span(spec.name, kind=spec.kind, attributes=attributes)
             self._context = trace.set_span_in_context(self._span)
         except Exception as error:
             guard.failed("starting a span", error)

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import time
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from opentelemetry.trace import SpanKind
 
@@ -141,6 +141,12 @@ def _event_argument(function: Callable[..., Any]) -> str:
     return names[0] if names else ""
 
 
+@overload
+def publisher(cls: T, /) -> T: ...
+@overload
+def publisher(
+    *, event: str | Callable[..., Any] | None = ..., prefix: str = ..., traces: bool = ...
+) -> Callable[[T], T]: ...
 def publisher(
     cls: Any = None,
     /,
@@ -196,7 +202,7 @@ def _publication(function: Callable[..., Any], event: Any, prefix: str, traces: 
     )
     source = event if callable(event) else _argument(function, event)
     name = getattr(function, "__name__", "publish")
-    span = f"{name} publish" if traces else None
+    span = getattr(function, "__qualname__", name) if traces else None
     if source is None:
         return Subject(metrics, ((semconv.EVENT, name),), span=span, kind=SpanKind.PRODUCER)
     return Subject(metrics, labels={semconv.EVENT: source}, span=span, kind=SpanKind.PRODUCER)

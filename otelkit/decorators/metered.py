@@ -134,7 +134,7 @@ def _plan(subject: Subject, signature: Signature, labels: LabelPlan, where: str)
             attributes[semconv.METRIC] = subject.metrics[3].name
         span = SpanSpec(subject.span, attributes, subject.kind)
     active = _active(subject, labels) if family is not None else None
-    frame = FramePlan(family, sole, active, labels.late, order, span, judge, ignored, subject.after)
+    frame = FramePlan(family, sole, active, labels.early, labels.late, order, span, judge, ignored, subject.after)
     return Plan(labels, frame=frame, before=before, before_argument=before_argument)
 
 
