@@ -28,12 +28,14 @@ class Forks:
 
     Attributes:
         pid: The process whose numbers these are.
+        forked: Whether this process is a child of one that had otelkit loaded.
         hooked: Whether Python ran its hooks at the last fork, those of other libraries included.
     """
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], Step | None]] = []
         self.pid = os.getpid()
+        self.forked = False
         self.hooked = True
 
     def in_child(self, step: Step) -> None:
@@ -54,6 +56,7 @@ class Forks:
         self._begin_anew(hooked=True)
 
     def _begin_anew(self, *, hooked: bool) -> None:
+        self.forked = True
         self.hooked = hooked
         guard.reset()  # first: what fails below is counted
         for reference in self._steps:

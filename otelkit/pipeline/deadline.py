@@ -10,15 +10,20 @@ one deadline, and who is late is left behind.
 
 from __future__ import annotations
 
-import os
+import _thread
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from queue import SimpleQueue
 from typing import NamedTuple
 
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
+
+# Between two looks whether jobs have ended.
+_SHORTEST_PAUSE_S = 0.000_2
+_LONGEST_PAUSE_S = 0.01
 
 
 class Job(NamedTuple):
@@ -31,41 +36,45 @@ class Job(NamedTuple):
 class Jobs:
     """Jobs under way. Any number of threads may `wait` for them, none beyond the one deadline."""
 
-    def __init__(self, jobs: Iterable[Job], timeout_s: float) -> None:
+    def __init__(self, jobs: Collection[Job], timeout_s: float) -> None:
         self._deadline = time.monotonic() + timeout_s
         self._failed: list[str] = []
-        self._ends = [(job.name, self._start(job)) for job in jobs]
+        self._late = [job.name for job in jobs]
+        for job in jobs:
+            self._start(job)
 
-    def _start(self, job: Job) -> threading.Event:
-        ended = threading.Event()
-
+    def _start(self, job: Job) -> None:
         def run() -> None:
             done: object = False
             with guard.shield(job.name):
                 done = job.work(max(0.0, self._deadline - time.monotonic()))
             if done is False:
                 self._failed.append(job.name)
-            ended.set()
+            self._late.remove(job.name)
 
         try:
-            threading.Thread(target=run, name=f"otelkit {job.name}", daemon=True).start()
+            # Not threading.Thread: its start takes a lock, and this may be a signal handler that interrupted whoever
+            # holds it.
+            _thread.start_new_thread(run, ())
         except RuntimeError:  # too many threads, or the interpreter is ending
             if not _reserve.take(run):
                 run()
-        return ended
 
     def wait(self, timeout_s: float) -> list[str]:
         """Wait until all have ended, and return the names of those that failed or are late."""
         end = min(time.monotonic() + timeout_s, self._deadline)
-        late = [name for name, ended in self._ends if not ended.wait(max(0.0, end - time.monotonic()))]
-        return [*self._failed, *late]
+        pause_s = _SHORTEST_PAUSE_S
+        while self._late and time.monotonic() < end:  # no Event: it has a lock; see above
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        return [*self._failed, *self._late]
 
 
 class _Reserve:
     """Threads that sleep until the end, when no new one may be started any more; thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._free = 0
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
@@ -107,5 +116,4 @@ def _after_fork_in_child() -> None:
     _reserve = _Reserve()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)

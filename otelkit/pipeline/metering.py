@@ -16,6 +16,7 @@ from otelkit._core._guard import guard
 from otelkit.pipeline.deadline import Job, Jobs
 from otelkit.pipeline.destinations import create_reader
 from otelkit.pipeline.foreign import Feed
+from otelkit.pipeline.fork import begin_anew_in_children
 from otelkit.pipeline.joining import Join
 from otelkit.pipeline.providers import OwnMeterProvider
 from otelkit.pipeline.readers import CellReader
@@ -57,6 +58,8 @@ class Metering:
         self.provider: ApiMeterProvider
         self.how: How
         self.provider, self.how = self._find_provider(settings)
+        if isinstance(self.provider, MeterProvider):
+            begin_anew_in_children(self.provider)
         try:
             self._connect(settings)
         except BaseException:

@@ -9,9 +9,7 @@ when it gains one, this class becomes it.
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections.abc import Collection, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricsData
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otelkit import __version__, semconv
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import Kind, MetricSnapshot
 from otelkit.instruments.histogram import histogram
@@ -74,7 +73,7 @@ class Producer:
         duration = semconv.COLLECTION_DURATION
         self._took = histogram(duration.name, unit=duration.unit, description=duration.description, registry=registry)
         self.start_afresh()
-        _producers.add(self)
+        forks.in_child(self.start_afresh)
 
     def start_afresh(self) -> None:
         """Forget all deliveries and take a fresh lock, as a forked child must: its cells start from zero."""
@@ -116,17 +115,3 @@ def joined(data: MetricsData, produced: ScopeMetrics) -> MetricsData:
     first, *others = data.resource_metrics
     together = ResourceMetrics(first.resource, [*first.scope_metrics, produced], first.schema_url)
     return MetricsData([together, *others])
-
-
-_producers: weakref.WeakSet[Producer] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for producer in list(_producers):
-        producer.start_afresh()
-
-
-if hasattr(os, "register_at_fork"):
-    # The SDK's readers start their thread anew in their own hooks, registered later and so run later: it finds
-    # these locks free.
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -9,8 +9,6 @@ tracers keep theirs for good: so the provider stays and its parts are replaced.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,7 +30,7 @@ from opentelemetry.sdk.resources import (
 from opentelemetry.sdk.trace import TracerProvider
 
 from otelkit import semconv
-from otelkit._core._guard import guard
+from otelkit.pipeline.fork import suffixed
 from otelkit.pipeline.spans import ReplaceableProcessors, ReplaceableSampler, create_sampler
 
 if TYPE_CHECKING:
@@ -56,17 +54,10 @@ def create_resource(settings: Settings) -> Resource:
         SERVICE_NAMESPACE: settings.service_namespace,
     }
     given = {key: value for key, value in named.items() if value}
-    return Resource.create({**settings.resource_attributes, **given})
-
-
-def _child_resource(settings: Settings) -> Resource:
-    """
-    Return what a forked child's resource needs beyond what the SDK renews.
-
-    The SDK replaces also an instance id that the user chose; the choice is kept, and made unique.
-    """
     chosen = settings.resource_attributes.get(SERVICE_INSTANCE_ID)
-    return Resource({SERVICE_INSTANCE_ID: f"{chosen}-{os.getpid()}"} if chosen else {})
+    if chosen:
+        given[SERVICE_INSTANCE_ID] = suffixed(str(chosen))
+    return Resource.create({**settings.resource_attributes, **given})
 
 
 class OwnMeterProvider(MeterProvider):
@@ -90,7 +81,6 @@ class OwnMeterProvider(MeterProvider):
             exemplar_filter=_EXEMPLAR_FILTERS[settings.exemplars](),
             shutdown_on_exit=False,
         )
-        self._settings = settings
         self._count_series = series
         # The SDK gives a reader nothing, not even a call, when no instrument of its own has anything to report.
         self.get_meter(PIPELINE_SCOPE).create_observable_gauge(
@@ -112,19 +102,8 @@ class OwnMeterProvider(MeterProvider):
         if metric_reader in self._shared:
             self._shared.remove(metric_reader)
 
-    def _handle_fork(self) -> None:
-        # A thread of the parent's may have been collecting: the copies of its locks are never released in the child.
-        with guard.shield("fork of the MeterProvider"):
-            consumer = self._measurement_consumer
-            consumer._lock = threading.Lock()
-            for storage in consumer._reader_storages.values():
-                storage._lock = threading.RLock()
-        super()._handle_fork()
-        self._update_resource(_child_resource(self._settings))
-
     def replace(self, settings: Settings) -> None:
         """Take over what can change: the resource; attributes that are no longer named stay."""
-        self._settings = settings
         self._update_resource(create_resource(settings))
 
 
@@ -132,7 +111,6 @@ class OwnTracerProvider(TracerProvider):
     """A TracerProvider whose sampler and processors may be replaced."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self.sampled_by = ReplaceableSampler()
         self.sampled_by.sampler = create_sampler(settings)
         self.processors = ReplaceableProcessors()
@@ -143,12 +121,7 @@ class OwnTracerProvider(TracerProvider):
             active_span_processor=self.processors,
         )
 
-    def _handle_fork(self) -> None:
-        super()._handle_fork()
-        self._update_resource(_child_resource(self._settings))
-
     def replace(self, settings: Settings) -> None:
         """Take over sampler and resource."""
-        self._settings = settings
         self.sampled_by.sampler = create_sampler(settings)
         self._update_resource(create_resource(settings))

@@ -106,6 +106,10 @@ class CellReader(PeriodicExportingMetricReader):
         super().shutdown(timeout_millis=timeout_millis, **kwargs)
         self.producer.close()
 
+    def _at_fork_reinit(self) -> None:
+        if not self._shutdown_event.is_set():  # the thread of a reader that was shut down would export once more
+            super()._at_fork_reinit()
+
     @property
     def delivered(self) -> bool:
         """Whether the last export arrived."""

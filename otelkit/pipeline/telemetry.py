@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TracerProvider
 
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit._core._span_source import span_source
 from otelkit.decorators._spans import any_span, sampled_span
@@ -43,7 +43,7 @@ class Telemetry:
         self.metering: Metering | None = None
         self.tracing: Tracing | None = None
         self._ending: Jobs | None = None
-        self._ended = threading.Lock()
+        self._ended = threading.RLock()  # a signal handler may end what it interrupted
         if not settings.enabled:
             return
         if settings.metrics_enabled:
@@ -89,6 +89,7 @@ class Telemetry:
 
     def flush(self, timeout_s: float) -> bool:
         """Deliver all there is; False if something did not arrive within ``timeout_s`` seconds."""
+        forks.notice()
         if self._ending:
             return self.shutdown(timeout_s)
         return not Jobs([job for part in self._parts() for job in part.flush_jobs()], timeout_s).wait(timeout_s)
@@ -99,6 +100,7 @@ class Telemetry:
 
         Any number of calls, from any thread: the first one starts it, each waits as long as it was told.
         """
+        forks.notice()
         with self._ended:
             first = self._ending is None
             if self._ending is None:
@@ -126,7 +128,7 @@ class Telemetry:
 
     def after_fork(self) -> None:
         """Take a fresh lock; an end that was under way is the parent's."""
-        self._ended = threading.Lock()
+        self._ended = threading.RLock()
         self._ending = None
         self._reserve_threads()
 
@@ -183,5 +185,4 @@ def _after_fork_in_child() -> None:
         _current.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otelkit._core._guard import guard
 from otelkit.pipeline.deadline import Job, Jobs
 from otelkit.pipeline.destinations import create_span_exporter
+from otelkit.pipeline.fork import begin_anew_in_children
 from otelkit.pipeline.providers import OwnTracerProvider
 from otelkit.pipeline.spans import CountedSpanExporter
 
@@ -63,6 +64,8 @@ class Tracing:
         self.provider: trace.TracerProvider
         self.how: How
         self.provider, self.how = _find_provider(settings)
+        if isinstance(self.provider, TracerProvider):
+            begin_anew_in_children(self.provider)
         if self.how == "built" or settings.source("traces_exporters") == "argument":
             try:
                 for name in settings.traces_exporters:

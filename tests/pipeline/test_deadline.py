@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 import time
 from functools import partial
@@ -41,10 +42,10 @@ def test_reserve_serves_when_no_thread_can_be_started(monkeypatch: pytest.Monkey
     """As at the end of the interpreter from Python 3.12 on; without reserve a job runs in the caller's thread."""
     deadline._reserve.have(2)
 
-    def refuse(_: threading.Thread) -> None:
+    def refuse(*_: object) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
     where: dict[str, str] = {}
     meeting = threading.Barrier(2)
 
