@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExport
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 
 from otelkit.exceptions import ConfigurationError
+from otelkit.masking import masker_of
 from otelkit.pipeline.readers import CellReader
 from otelkit.pipeline.spans import CountedSpanExporter
 
@@ -58,7 +59,8 @@ def create_span_exporter(name: str, settings: Settings) -> CountedSpanExporter:
     exporter = make(settings) if make else _load("opentelemetry_traces_exporter", name)
     if not isinstance(exporter, SpanExporter):
         raise ConfigurationError("a SpanExporter", f"{name!r}, which is {type(exporter).__name__}", "traces_exporters")
-    return CountedSpanExporter(name, exporter, counts=name not in (*_COUNT_THEMSELVES, "otlp"))
+    counts = name not in (*_COUNT_THEMSELVES, "otlp")
+    return CountedSpanExporter(name, exporter, counts=counts, masker=masker_of(settings))
 
 
 def _load(group: str, name: str) -> Any:

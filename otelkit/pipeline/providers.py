@@ -29,7 +29,8 @@ from opentelemetry.sdk.resources import (
 )
 from opentelemetry.sdk.trace import TracerProvider
 
-from otelkit import semconv
+from otelkit import __version__, semconv
+from otelkit.masking import masker_of
 from otelkit.pipeline.fork import suffixed
 from otelkit.pipeline.spans import ReplaceableProcessors, ReplaceableSampler, create_sampler
 
@@ -57,7 +58,11 @@ def create_resource(settings: Settings) -> Resource:
     chosen = settings.resource_attributes.get(SERVICE_INSTANCE_ID)
     if chosen:
         given[SERVICE_INSTANCE_ID] = suffixed(str(chosen))
-    return Resource.create({**settings.resource_attributes, **given})
+    distro = {semconv.TELEMETRY_DISTRO_NAME: "otelkit", semconv.TELEMETRY_DISTRO_VERSION: __version__}
+    resource = Resource.create({**distro, **settings.resource_attributes, **given})
+    masker = masker_of(settings)
+    masked = masker.attributes(resource.attributes) if masker else None
+    return Resource(masked, resource.schema_url) if masked else resource
 
 
 class OwnMeterProvider(MeterProvider):

@@ -20,6 +20,8 @@ from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler, SamplingResult
 
 from otelkit._core._guard import guard
 from otelkit.exceptions import ConfigurationError
+from otelkit.masking import Masker
+from otelkit.pipeline.masking import masked_spans
 from otelkit.pipeline.sampling import SAMPLERS
 
 if TYPE_CHECKING:
@@ -77,18 +79,20 @@ class ReplaceableProcessors(SynchronousMultiSpanProcessor):
 
 class CountedSpanExporter(SpanExporter):
     """
-    Counts exports in ``otelkit.exports`` and remembers failures, which the processor does not.
+    Counts exports in ``otelkit.exports`` and remembers failures, which the processor does not; masks credentials.
 
     Args:
         counts: False where the exporter counts by itself.
+        masker: None for spans as they are.
 
     Attributes:
         failures: Exports that failed so far.
     """
 
-    def __init__(self, name: str, exporter: SpanExporter, *, counts: bool = True) -> None:
+    def __init__(self, name: str, exporter: SpanExporter, *, counts: bool = True, masker: Masker | None = None) -> None:
         self.name = name
         self.exporter = exporter
+        self._masker = masker
         self._counts = counts
         self.failures = 0
         self._closed = False
@@ -97,7 +101,8 @@ class CountedSpanExporter(SpanExporter):
         """Pass on; an exporter that raises has failed."""
         result = SpanExportResult.FAILURE
         with guard.shield(f"export to {self.name}"):
-            result = self.exporter.export(spans)
+            shown = masked_spans(spans, self._masker) if self._masker else spans
+            result = self.exporter.export(shown)
         delivered = result is SpanExportResult.SUCCESS
         if not delivered:
             self.failures += 1
