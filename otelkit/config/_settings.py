@@ -132,6 +132,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     shutdown_timeout_s: Annotated[
         Seconds, Option("Time the end of the program may be held up to deliver what is left.", unit="s")
     ] = 2.0
+    handle_sigterm: Annotated[
+        bool,
+        Option(
+            "Whether SIGTERM delivers what is left before it ends the program, where the program does not handle it."
+        ),
+    ] = True
     data_folder: Annotated[
         Text, Option("Folder of the files that json, csv and otlp_file write; made when needed.", path=True)
     ] = "otelkit-data"

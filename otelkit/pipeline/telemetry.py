@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from otelkit._core._guard import guard
 from otelkit._core._span_source import span_source
 from otelkit.decorators._spans import any_span, sampled_span
 from otelkit.pipeline.deadline import Job, Jobs, reserve
+from otelkit.pipeline.ending import Ending
 from otelkit.pipeline.metering import Metering
 from otelkit.pipeline.tracing import Tracing
 
@@ -135,7 +135,7 @@ class Telemetry:
 
 _lock = threading.RLock()
 _current: Telemetry | None = None
-_exit_registered = False
+_ending: Ending | None = None
 
 
 def start(settings: Settings, registry: Registry) -> Telemetry:
@@ -146,7 +146,7 @@ def start(settings: Settings, registry: Registry) -> Telemetry:
 
     Errors: `otelkit.exceptions.ConfigurationError`, and what an exporter's constructor raises; then nothing is set up.
     """
-    global _current, _exit_registered
+    global _current, _ending
     with _lock:
         if _current:
             _current.shutdown(settings.shutdown_timeout_s)
@@ -155,9 +155,9 @@ def start(settings: Settings, registry: Registry) -> Telemetry:
         registry.apply(settings)
         _choose_exemplars(settings)
         _current = Telemetry(settings, registry)
-        if not _exit_registered:
-            atexit.register(_at_exit)
-            _exit_registered = True
+        if settings.enabled:
+            _ending = _ending or Ending(_deliver_the_last, _flush)
+            _ending.watch(sigterm=settings.handle_sigterm)
         return _current
 
 
@@ -172,10 +172,16 @@ def current() -> Telemetry | None:
     return _current
 
 
-def _at_exit() -> None:
+def _deliver_the_last() -> None:
     telemetry = _current
     if telemetry:
         telemetry.shutdown(telemetry.settings.shutdown_timeout_s)
+
+
+def _flush() -> None:
+    telemetry = _current
+    if telemetry:
+        telemetry.flush(telemetry.settings.shutdown_timeout_s)
 
 
 def _after_fork_in_child() -> None:

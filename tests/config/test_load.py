@@ -54,6 +54,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "export_interval_s": SECONDS,
     "export_timeout_s": SECONDS,
     "shutdown_timeout_s": SECONDS,
+    "handle_sigterm": st.booleans(),
     "data_folder": TEXT.map(lambda name: os.path.join("/data", name.replace("/", "_"))),
     "otlp_endpoint": URL,
     "otlp_protocol": st.sampled_from(["http/protobuf", "grpc"]),

@@ -144,24 +144,31 @@ class OtlpReceiver:
         """Return the names of all stored metrics."""
         return {series.name for series in self.series()}
 
-    def spans(self) -> list[Any]:
-        """Return every stored span in order of arrival."""
+    def spans(self, instance: str | None = None) -> list[Any]:
+        """Return every stored span in order of arrival, of one service.instance.id only if it is given."""
         return [
             span
             for message in self._stored("traces")
             for resource in message.resource_spans
+            if instance in (None, attributes_of(resource.resource.attributes).get("service.instance.id"))
             for scope in resource.scope_spans
             for span in scope.spans
         ]
 
-    def total(self, name: str) -> float:
+    def instances(self) -> list[str]:
+        """Return every service.instance.id that metrics came from, in order of arrival."""
+        return list(dict.fromkeys(series.resource["service.instance.id"] for series in self.series()))
+
+    def total(self, name: str, instance: str | None = None) -> float:
         """
-        Return what has arrived of a counter's value or a histogram's count, over all series.
+        Return what has arrived of a counter's value or a histogram's count, over all series or those of an instance.
 
         Delta points are added up; of a cumulative series the last point counts.
         """
         last: dict[tuple, float] = {}
         for series in self.series(name):
+            if instance not in (None, series.resource.get("service.instance.id")):
+                continue
             key = (tuple(sorted(series.resource.items(), key=str)), tuple(sorted(series.attributes.items())))
             point = series.point
             value = point.count if hasattr(point, "count") else point.as_double or point.as_int
