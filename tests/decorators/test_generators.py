@@ -58,9 +58,9 @@ def test_a_generator_behaves_as_undecorated(decorator: Any) -> None:
     assert generator.throw(thrown) == 2
     generator.close()
     assert log == [None, None, None, "closed", "sent", thrown, "closed"]
+    outer = delegating()
+    next(outer)
     with pytest.raises(StopIteration) as stopped:
-        outer = delegating()
-        next(outer)
         next(outer)
     assert stopped.value.value == "result"
     assert _counts(name) == (3, 0, 0, 3)
