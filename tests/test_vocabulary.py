@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from support.metrics import fresh
+from support.metrics import forget, fresh
 
 import otelkit
 from otelkit._core._guard import guard
@@ -95,6 +95,7 @@ def samples() -> list[Any]:
     for value in range(2_001):
         limited.increment(a=value)
     default_registry.snapshot()
+    forget(f"{name}.limited")
     page = render(default_registry.snapshot(), openmetrics=True).decode()
     return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from support.metrics import fresh, points, series, total
+from support.metrics import forget, fresh, points, series, total
 
 import otelkit
 from otelkit.instruments.registry import default_registry
@@ -32,6 +32,7 @@ def test_the_label_sets_beyond_2000_go_to_the_overflow_series(caplog: pytest.Log
     (record,) = [record.getMessage() for record in caplog.records if name in record.getMessage()]
     assert "limit of 2000 label sets" in record
     assert "'user': 2000 values" in record
+    forget(name)
 
 
 def test_keys_beyond_the_limit_are_not_remembered() -> None:
@@ -52,3 +53,4 @@ def test_keys_beyond_the_limit_are_not_remembered() -> None:
     assert series(name)[(("otel.metric.overflow", "true"),)] == 15
     counter.increment(1, user=7)
     assert total(name, {"user": "7"}) == 2
+    forget(name)

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from support.metrics import fresh, points, total
+from support.metrics import forget, fresh, points, total
 from support.stress import Accounts, Interrupted, interrupt, run_threads, switching_every
 
 import otelkit
@@ -118,6 +118,7 @@ def test_decorated_calls_balance_with_label_churn_and_failures(interval_s: float
     assert total(f"{name}.errors") == WRITERS * 60
     assert total(f"{name}.active_calls") == 0
     assert points(f"{name}.calls", {"otel.metric.overflow": "true"})
+    forget(name)
 
 
 def test_first_failures_of_many_threads_at_once_are_all_counted() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.metrics import fresh, point, points, total
+from support.metrics import forget, fresh, point, points, total
 
 import otelkit
 
@@ -89,6 +89,7 @@ def test_an_overflow_cell_that_is_held_stays_the_only_one() -> None:
         return sorted((json.dumps(each.attributes), each.value) for each in points(name))
 
     assert _in_child(work) == [['{"kind": "one too many"}', 1], ['{"otel.metric.overflow": "true"}', 3]]
+    forget(name)
 
 
 def test_a_call_that_forks_is_never_negative_in_the_child() -> None:

@@ -49,3 +49,11 @@ def series(name: str, registry: Registry = default_registry) -> dict[tuple[tuple
     }
     assert len(by_labels) == len(found), f"two series of {name} have the same labels"
     return by_labels
+
+
+def forget(stem: str) -> None:
+    """Take the metrics whose names begin with ``stem`` away: thousands of series slow every later snapshot down."""
+    families = default_registry._families
+    for key, family in list(families.items()):
+        if family.name.startswith(stem):
+            del families[key]
