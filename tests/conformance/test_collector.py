@@ -46,7 +46,7 @@ SPANS = {
     "check": 8,
     "cleanup_job": 4,
     "payment.completed process": 2,
-    "publish publish": 2,
+    "Payments.publish": 2,
     "root": 2,
     "sdk": 1,
     "stock.count": 2,
@@ -210,7 +210,7 @@ def test_spans_arrive_complete(run: Run) -> None:
     calls = {("charge", "Orders.get"): 6, ("charge", "root"): 2, ("check", "charge"): 8}
     assert {pair: number for pair, number in parents.items() if pair[1]} == calls
     kinds = {span["name"]: span["kind"] for span in run.spans}
-    assert (kinds["payment.completed process"], kinds["publish publish"], kinds["charge"]) == (5, 4, 1)
+    assert (kinds["payment.completed process"], kinds["Payments.publish"], kinds["charge"]) == (5, 4, 1)
 
 
 def attributes(of: dict[str, Any]) -> dict[str, Any]:
