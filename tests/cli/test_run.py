@@ -119,6 +119,15 @@ def test_module(program, words):
     assert (done.stdout, done.returncode) == ("a --b\n", 0)
 
 
+@pytest.mark.parametrize("words", [("-m", "http.server"), ("-Wdefault", "-um", "http.server"), ("-mhttp.server",)])
+def test_a_module_that_setting_up_needs_too(words):
+    """http.server, which serves /metrics, runs by -m as if nobody had loaded it before."""
+    options = ["--metrics-exporters", "prometheus", "--prometheus-port", "0"]
+    done = run(sys.executable, "-Werror", *words, "--help", options=options, OTEL_METRICS_EXPORTER="")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"usage: server.py")
+
+
 def test_arguments_that_look_like_ours(program):
     """Whatever follows the program belongs to it."""
     words = ["run", "--service-name", "shop", str(program), "--service-name", "theirs", "--", "-m", "--help"]

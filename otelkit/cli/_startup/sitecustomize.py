@@ -49,6 +49,7 @@ def _set_up_without_effect_on_the_program():
     import warnings
 
     inherited = os.environ.get("PYTHONPATH", "")
+    loaded_before = set(sys.modules)
     # Processes started while setting up (a resource detector's, say) must not set themselves up in turn.
     _leave_python_path()
     try:
@@ -59,9 +60,21 @@ def _set_up_without_effect_on_the_program():
     except Exception as error:
         _complain(error)
     finally:
+        _unload_the_main_module(loaded_before)
         # Put back, so that the Python processes that the program starts are instrumented like the program.
         if os.environ.pop(_ONLY_THE_PROGRAM, None) is None:
             os.environ["PYTHONPATH"] = inherited
+
+
+def _unload_the_main_module(loaded_before):
+    # `python -m http.server`: that setting up has loaded the very module, runpy would warn of.
+    arguments, words = getattr(sys, "argv", []), getattr(sys, "orig_argv", [])
+    if arguments[:1] != ["-m"] or len(arguments) > len(words):
+        return
+    name = words[-len(arguments)]
+    name = name.partition("m")[2] if name.startswith("-") else name
+    if "." in name and name not in loaded_before and not hasattr(sys.modules.get(name), "__path__"):
+        sys.modules.pop(name, None)
 
 
 def _leave_python_path():
