@@ -11,6 +11,7 @@ A subcommand is a module with ``add_arguments(parser)`` and
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -68,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         program takes this process over.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _print_whatever_the_encoding()
     if not words or words[0] in ("-h", "--help", "help"):
         return _help(words[1:] if words[:1] == ["help"] else [])
     if words[0] in ("-V", "--version"):
@@ -87,6 +89,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone; without this the interpreter complains once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _EXIT_BROKEN_PIPE
+
+
+def _print_whatever_the_encoding() -> None:
+    # Where the output's encoding has no µ or ✓ (PYTHONIOENCODING=ascii, ISO-8859-1), a ? beats a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # replaced by something that is no text file, or closed
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
 def _dispatch(name: str, command: Command, words: list[str]) -> int:

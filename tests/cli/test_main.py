@@ -34,6 +34,16 @@ def test_help_of_a_command(capsys, name):
     assert usage.startswith(f"usage: otelkit {name}")
 
 
+def test_an_output_that_cannot_encode_everything():
+    """Help is printed to a terminal of any encoding."""
+    for encoding in ("ascii", "latin-1"):
+        done = subprocess.run(
+            [CONSOLE_SCRIPT, "run", "--help"], capture_output=True, env={"PYTHONIOENCODING": encoding}
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"KEY=VALUE," in done.stdout
+
+
 @pytest.mark.parametrize("words", [["--version"], ["-V"]])
 def test_version(capsys, words):
     """The version is that of the installed distribution."""
