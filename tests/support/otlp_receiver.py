@@ -13,6 +13,8 @@ An OTLP receiver for tests: real HTTP and gRPC servers on a loopback port.
 from __future__ import annotations
 
 import gzip
+import ssl
+import tempfile
 import threading
 import time
 import zlib
@@ -24,6 +26,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 import grpc
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
@@ -33,12 +37,30 @@ CUMULATIVE = 2
 
 @dataclass(frozen=True)
 class Answer:
-    """How one request is answered; ``code`` 0 means that no answer ever comes."""
+    """
+    How one request is answered.
+
+    Attributes:
+        code: HTTP's; gRPC's is made from it. 0 means that no answer ever comes, -1 that the connection is cut.
+        stored: Whether the receiver keeps what came.
+        rejected: Partial success: spans or points that it did not keep, as it says.
+        message: That goes with it; alone, it is a warning.
+        retry_after_s: Header Retry-After, or gRPC's RetryInfo.
+        delay_s: Time until the answer.
+        headers: Further headers.
+        body: In place of OTLP's answer; HTTP only.
+        status: gRPC's status, where ``code`` cannot say it.
+    """
 
     code: int = 200
     stored: bool = True
     rejected: int = 0
-    retry_after_s: int | None = None
+    message: str = ""
+    retry_after_s: float | str | None = None
+    delay_s: float = 0.0
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    status: grpc.StatusCode | None = None
 
 
 OK = Answer()
@@ -47,16 +69,18 @@ TOO_MANY = Answer(429, stored=False)
 BAD_REQUEST = Answer(400, stored=False)
 STORED_THEN_ERROR = Answer(500)
 NEVER = Answer(0, stored=False)
+CUT = Answer(-1, stored=False)
 
 
 def partial(rejected: int) -> Answer:
     """Accept the request and say that ``rejected`` points or spans of it were not."""
-    return Answer(rejected=rejected)
+    return Answer(rejected=rejected, message="told to reject")
 
 
 _GRPC_CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    -1: grpc.StatusCode.UNAVAILABLE,
     400: grpc.StatusCode.INVALID_ARGUMENT,
     500: grpc.StatusCode.INTERNAL,
 }
@@ -105,6 +129,8 @@ class OtlpReceiver:
     Args:
         protocol: ``http`` (protobuf over HTTP) or ``grpc``.
         port: Loopback port; 0 lets the system choose.
+        max_bytes: Larger requests get 413, or gRPC's "larger than max".
+        certificates: (certificate and key of the server, authority of the clients or None), PEM, for TLS.
 
     Attributes:
         answers: Answers to the coming requests, used up one by one.
@@ -112,15 +138,25 @@ class OtlpReceiver:
         requests: All requests, in the order they came.
     """
 
-    def __init__(self, protocol: str = "http", port: int = 0) -> None:
+    def __init__(
+        self,
+        protocol: str = "http",
+        port: int = 0,
+        *,
+        max_bytes: int = 4 << 20,
+        certificates: tuple[bytes, bytes, bytes | None] | None = None,
+    ) -> None:
+        self.protocol = protocol
+        self.max_bytes = max_bytes
         self.answers: deque[Answer] = deque()
         self.always = OK
         self.requests: list[Request] = []
         self._changed = threading.Condition()
         self._stopping = threading.Event()
-        self._server: Any = _http_server(self, port) if protocol == "http" else _grpc_server(self, port)
+        make = _http_server if protocol == "http" else _GrpcServer
+        self._server: Any = make(self, port, certificates)
         self.port: int = self._server.port
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"http{'s' if certificates else ''}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> OtlpReceiver:
         return self
@@ -132,6 +168,11 @@ class OtlpReceiver:
         """Close the port; requests that were waiting for ever end with an error."""
         self._stopping.set()
         self._server.stop()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
 
     # -- what came in ---------------------------------------------------------
 
@@ -195,8 +236,8 @@ class OtlpReceiver:
             answer = self.answers.popleft() if self.answers else self.always
             self.requests.append(Request(signal, message, headers, size, answer.stored))
             self._changed.notify_all()
-        if answer.code == 0:
-            self._stopping.wait()
+        if answer.code == 0 or answer.delay_s:
+            self._stopping.wait(answer.delay_s or None)
         return answer
 
 
@@ -232,13 +273,30 @@ def _response(signal: str, answer: Answer) -> Any:
     if answer.rejected:
         field = "rejected_data_points" if signal == "metrics" else "rejected_spans"
         setattr(response.partial_success, field, answer.rejected)
-        response.partial_success.error_message = "told to reject"
+    if answer.message:
+        response.partial_success.error_message = answer.message
     return response
 
 
 # -- HTTP ---------------------------------------------------------------------
 
 _DECODERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
+
+
+Certificates = tuple[bytes, bytes, bytes | None]
+
+
+def _tls(certificates: Certificates) -> ssl.SSLContext:
+    certificate, key, clients = certificates
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as chain:
+        chain.write(key + certificate)
+        chain.flush()
+        context.load_cert_chain(chain.name)
+    if clients:
+        context.load_verify_locations(cadata=clients.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 class _HttpServer(ThreadingHTTPServer):
@@ -257,32 +315,41 @@ class _HttpServer(ThreadingHTTPServer):
         """Say nothing of clients that go away, as they do when told to wait for ever."""
 
 
-def _http_server(receiver: OtlpReceiver, port: int) -> _HttpServer:
+def _http_server(receiver: OtlpReceiver, port: int, certificates: Certificates | None) -> _HttpServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            size = int(self.headers["Content-Length"])
+            body = self.rfile.read(size)
+            if receiver.stopped:  # a connection that was kept
+                self.close_connection = True
+                return
+            if size > receiver.max_bytes:
+                self._answer(Answer(413), b"")
+                return
             signal = self.path.removeprefix("/v1/")
             if signal not in _MESSAGES:
-                self._answer(404, b"")
+                self._answer(Answer(404), b"")
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
             message = _MESSAGES[signal][0].FromString(_DECODERS[headers.get("content-encoding", "")](body))
             answer = receiver.receive(signal, message, headers, len(body))
-            if answer.code == 0:
+            if answer.code <= 0:
                 self.close_connection = True
                 return
             body = _response(signal, answer).SerializeToString() if answer.code == 200 else b""
-            self._answer(answer.code, body, answer.retry_after_s)
+            self._answer(answer, body if answer.body is None else answer.body)
 
-        def _answer(self, code: int, body: bytes, retry_after_s: int | None = None) -> None:
-            self.send_response(code)
+        def _answer(self, answer: Answer, body: bytes) -> None:
+            self.send_response(answer.code)
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", str(len(body)))
-            if retry_after_s is not None:
-                self.send_header("Retry-After", str(retry_after_s))
+            if answer.retry_after_s is not None:
+                self.send_header("Retry-After", str(answer.retry_after_s))
+            for name, value in answer.headers:
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
@@ -290,6 +357,8 @@ def _http_server(receiver: OtlpReceiver, port: int) -> _HttpServer:
             """Keep the test's output clean."""
 
     server = _HttpServer(("127.0.0.1", port), Handler)
+    if certificates:
+        server.socket = _tls(certificates).wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
 
@@ -298,11 +367,18 @@ def _http_server(receiver: OtlpReceiver, port: int) -> _HttpServer:
 
 
 class _GrpcServer:
-    def __init__(self, receiver: OtlpReceiver, port: int) -> None:
-        self._server = grpc.server(ThreadPoolExecutor(4))
+    def __init__(self, receiver: OtlpReceiver, port: int, certificates: Certificates | None) -> None:
+        options = [("grpc.max_receive_message_length", receiver.max_bytes), ("grpc.so_reuseport", 0)]
+        self._server = grpc.server(ThreadPoolExecutor(4), options=options)
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_GrpcService(receiver, "metrics"), self._server)
         trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_GrpcService(receiver, "traces"), self._server)
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        address = f"127.0.0.1:{port}"
+        if certificates:
+            certificate, key, clients = certificates
+            credentials = grpc.ssl_server_credentials([(key, certificate)], clients, clients is not None)
+            self.port = self._server.add_secure_port(address, credentials)
+        else:
+            self.port = self._server.add_insecure_port(address)
         self._server.start()
 
     def stop(self) -> None:
@@ -318,10 +394,17 @@ class _GrpcService:
         pairs: Sequence[Any] = context.invocation_metadata() or ()
         headers = {str(key).lower(): value for key, value in pairs}
         answer = self._receiver.receive(self._signal, request, headers, request.ByteSize())
-        if answer.code != 200:
-            context.abort(_GRPC_CODES.get(answer.code, grpc.StatusCode.UNKNOWN), "told to fail")
+        if answer.code != 200 or answer.status:
+            code = answer.status or _GRPC_CODES.get(answer.code, grpc.StatusCode.UNKNOWN)
+            if answer.retry_after_s is not None:
+                context.set_trailing_metadata((("grpc-status-details-bin", _retry_info(code, answer)),))
+            context.abort(code, answer.message or "told to fail")
         return _response(self._signal, answer)
 
 
-def _grpc_server(receiver: OtlpReceiver, port: int) -> _GrpcServer:
-    return _GrpcServer(receiver, port)
+def _retry_info(code: grpc.StatusCode, answer: Answer) -> bytes:
+    status = Status(code=code.value[0], message="told to fail")
+    info = RetryInfo()
+    info.retry_delay.FromNanoseconds(int(float(answer.retry_after_s or 0) * 1e9))
+    status.details.add().Pack(info)
+    return status.SerializeToString()

@@ -9,11 +9,13 @@ import math
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from otelkit.pipeline.otlp.credentials import load_credentials
 from otelkit.pipeline.otlp.reply import Reply, Signal
@@ -122,15 +124,14 @@ def _reply(response: requests.Response, end: float) -> Reply:
 def _read(response: requests.Response, end: float) -> bytes:
     """Return the body, as far as it is of sensible length and comes in time."""
     parts, size = [], 0
-    try:
-        for part in response.iter_content(_READ_BYTES):
+    # read1 returns what is there; iter_content would wait for a whole chunk, however slowly it comes.
+    read = getattr(response.raw, "read1", response.raw.read)
+    with suppress(requests.RequestException, HTTPError, OSError):  # the status has come, and it is what decides
+        while (
+            size < _LONGEST_ANSWER_BYTES and time.monotonic() < end and (part := read(_READ_BYTES, decode_content=True))
+        ):
             parts.append(part)
             size += len(part)
-            if size > _LONGEST_ANSWER_BYTES or time.monotonic() > end:
-                break
-    except requests.RequestException:
-        # The status line has come, and it is what decides.
-        pass
     return b"".join(parts)
 
 
