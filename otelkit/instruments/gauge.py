@@ -41,6 +41,20 @@ class Gauge(Instrument[GaugeCell]):
 
     _callback: _Callback | None = None
 
+    def labels(self, **values: object) -> GaugeCell:
+        if self._callback is not None:
+            raise DeclarationError(
+                "a gauge without a callback", sorted(values), f"metric {self.metric.name!r}", "Its callback labels it."
+            )
+        return super().labels(**values)
+
+    def _cell(self, values: dict[str, object]) -> GaugeCell | None:
+        if self._callback is None:
+            return super()._cell(values)
+        # Two sources of one series would make the page unreadable.
+        guard.dropped(self.metric.name, "a gauge with a callback cannot be set")
+        return None
+
     def set(self, value: float, /, **labels: object) -> None:
         """Set to ``value`` (finite). Thread-safe, never raises."""
         cell = self._cell(labels)
@@ -63,9 +77,10 @@ class Gauge(Instrument[GaugeCell]):
 class _Callback:
     """Reads a gauge's value when somebody collects."""
 
-    def __init__(self, metric: Metric, labels: tuple[str, ...], read: Callback) -> None:
-        self.metric = metric
-        self.labels = labels
+    def __init__(self, gauge: Gauge, read: Callback) -> None:
+        self.metric = gauge.metric
+        self.labels = gauge._names
+        self.limit = gauge._family.options.limit
         self.read = read
         self._series: dict[tuple[str, ...], Attributes] = {}
 
@@ -96,6 +111,9 @@ class _Callback:
             return None
         attributes = self._series.get(texts)
         if attributes is None:
+            if len(self._series) >= self.limit:
+                guard.dropped(self.metric.name, "more label sets than its limit", detail=f"The limit is {self.limit}.")
+                return None
             attributes = self._series[texts] = Attributes(zip(self.labels, texts, strict=True))
         return NumberPoint(attributes, now_ns, now_ns, number)
 
@@ -122,6 +140,7 @@ def gauge(
             nothing, or, with labels, a mapping from label value (a tuple, for
             several labels) to number. Should be quick. Its failures are
             counted and logged, never raised. Declaring again replaces it.
+            Such a gauge cannot be set.
         across_workers: What a scrape of several workers shows: ``latest`` (if
             not given) what was set last; ``sum``, ``max``, ``min`` of the live
             workers; ``total`` of live and dead ones; ``each`` one series per
@@ -139,7 +158,9 @@ def gauge(
     if callback is not None:
         if made._callback is not None:
             registry.remove_source(made._callback)
-        made._callback = _Callback(made.metric, made._names, callback)
+        made._callback = _Callback(made, callback)
+        for cell in made._family:
+            cell.reset()
         registry.add_source(made._callback)
     return made
 

@@ -120,7 +120,7 @@ def test_a_spawned_worker_records_into_its_own_registry() -> None:
     assert total(f"{name}.calls") == 0
 
 
-def test_a_process_pool_of_spawned_workers_calls_a_decorated_function() -> None:
+def test_a_decorated_function_of_a_module_travels_by_name() -> None:
     """A function of a module travels by name, as undecorated ones do."""
     assert pickle.loads(pickle.dumps(of_module)) is of_module
     assert of_module(1) == 2

@@ -16,6 +16,7 @@ from support.metrics import fresh, point, points, series, total
 
 import otelkit
 from otelkit._core import _summary_cell
+from otelkit._core._guard import guard
 from otelkit.exceptions import DeclarationError
 from otelkit.instruments import rate as rate_module
 from otelkit.instruments.registry import Registry, default_registry
@@ -338,3 +339,23 @@ def test_a_registry_of_one_s_own_is_separate() -> None:
     assert registry.describe("test.own")[1] == ("a",)
     with pytest.raises(KeyError, match=r"Did you mean 'test\.own'"):
         registry.describe("test.won")
+
+
+def test_a_gauge_with_a_callback_has_one_source() -> None:
+    """Setting it is dropped and counted, binding it raises, and its series stands once on the page."""
+    name = fresh("one_source")
+    gauge = otelkit.gauge(name, callback=lambda: 3)
+    before = guard.tallies()
+    gauge.set(5)
+    assert guard.tallies() != before
+    with pytest.raises(DeclarationError, match="without a callback"):
+        gauge.labels()
+    assert [found.value for found in points(name)] == [3]
+
+
+def test_a_callback_is_held_to_the_limit_of_label_sets() -> None:
+    """Label sets beyond the metric's limit are dropped and counted, not remembered."""
+    name = fresh("many")
+    otelkit.gauge(name, labels=["key"], callback=lambda: {str(key): key for key in range(2_100)})
+    assert len(points(name)) == 2_000
+    assert any(dict(labels).get("otelkit.metric") == name and items == 100 for _, labels, items in guard.tallies())
