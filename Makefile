@@ -67,6 +67,8 @@ bench: $(VENV)/.test ## Measure against the rivals and print the table.
 
 docs: $(VENV)/.wheel ## Write the generated pages.
 	$(BIN)/python -m otelkit.config > docs/configuration.md
+	$(BIN)/python -m otelkit._pages self-metrics > docs/self-metrics.md
+	$(BIN)/python -m otelkit._pages secrets > docs/secrets.md
 
 clean: ## Remove what was made.
 	rm -rf $(VENV) .cache dist build

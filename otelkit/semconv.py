@@ -69,12 +69,67 @@ OVERFLOWED = Metric(
 )
 FAILURES = Metric("otelkit.failures", Kind.COUNTER, "{failure}", "Failures in otelkit, kept from the program.")
 EXPORTS = Metric("otelkit.exports", Kind.COUNTER, "{export}", "Exports tried, by exporter and outcome.")
+EXPORT_DURATION = Metric("otelkit.export.duration", Kind.HISTOGRAM, "s", "Time one export took, sending included.")
+SCRAPE_DURATION = Metric("otelkit.scrape.duration", Kind.HISTOGRAM, "s", "Time it took to make one page.")
 COLLECTION_DURATION = Metric("otelkit.collection.duration", Kind.HISTOGRAM, "s", "Time one collection of cells took.")
+CPU_TIME = Metric(
+    "otelkit.cpu.time", Kind.COUNTER, "s", "CPU seconds that otelkit's own threads spent collecting and exporting."
+)
 SERIES = Metric("otelkit.series", Kind.GAUGE, "{series}", "Label sets that otelkit keeps, over all declarations.")
+SPAN_QUEUE_SIZE = Metric("otelkit.span_queue.size", Kind.GAUGE, "{span}", "Ended spans that wait for export.")
+SPAN_QUEUE_LIMIT = Metric(
+    "otelkit.span_queue.limit", Kind.GAUGE, "{span}", "Ended spans that may wait; further ones are dropped."
+)
+SPAN_BUFFER_SIZE = Metric(
+    "otelkit.span_buffer.size", Kind.GAUGE, "By", "Encoded spans that wait for a receiver, in memory and on disk."
+)
+SAMPLER_PROBABILITY = Metric(
+    "otelkit.sampler.probability", Kind.GAUGE, "1", "Probability with which the adaptive sampler keeps a trace now."
+)
+
 EXPORTER = "otelkit.exporter"
+OUTCOME = "otelkit.outcome"
+LABEL = "otelkit.label"
+WHERE = "otelkit.where"
+ACTIVITY = "otelkit.activity"
+SIGNAL = "otelkit.signal"
+STORAGE = "otelkit.storage"
+
+SELF_ATTRIBUTES = {
+    METRIC: "name of the metric it is about, or spans",
+    REASON: "why, in words",
+    LABEL: "the label with the most different values when the limit was reached",
+    WHERE: "the part of otelkit, or the callback, that failed",
+    ERROR_TYPE: "class of the exception",
+    EXPORTER: "name in metrics_exporters or traces_exporters",
+    OUTCOME: "success, failure, rejected or dropped",
+    ACTIVITY: "collection, encoding, export or scrape",
+    SIGNAL: "metrics or traces",
+    STORAGE: "memory or disk",
+}
+"""Attributes of the self-metrics, and what they say."""
+
+SELF_METRICS: tuple[tuple[Metric, tuple[str, ...]], ...] = (
+    (DROPPED, (METRIC, REASON)),
+    (OVERFLOWED, (METRIC, LABEL)),
+    (FAILURES, (WHERE, ERROR_TYPE)),
+    (EXPORTS, (EXPORTER, OUTCOME)),
+    (EXPORT_DURATION, (EXPORTER, SIGNAL)),
+    (SCRAPE_DURATION, (EXPORTER,)),
+    (COLLECTION_DURATION, ()),
+    (CPU_TIME, (ACTIVITY, EXPORTER)),
+    (SERIES, ()),
+    (SPAN_QUEUE_SIZE, (EXPORTER,)),
+    (SPAN_QUEUE_LIMIT, (EXPORTER,)),
+    (SPAN_BUFFER_SIZE, (EXPORTER, STORAGE)),
+    (SAMPLER_PROBABILITY, ()),
+)
+"""Every metric about otelkit itself, with its attributes; docs/self-metrics.md is made from it."""
+
+# -- the resource -------------------------------------------------------------
+
 TELEMETRY_DISTRO_NAME = "telemetry.distro.name"
 TELEMETRY_DISTRO_VERSION = "telemetry.distro.version"
-OUTCOME = "otelkit.outcome"
 
 
 def call_metrics(family: str) -> tuple[Metric, Metric, Metric, Metric]:

@@ -14,6 +14,7 @@ from otelkit._core._snapshot import MetricSnapshot
 from otelkit.exporters._exposition import otelkit_scope, render
 from otelkit.exporters._prometheus_text import Scope
 from otelkit.exporters._sdk_snapshots import SdkSnapshots, resource_of
+from otelkit.pipeline.health import Work
 
 ScopedGroups = list[tuple[Scope | None, list[MetricSnapshot]]]
 
@@ -39,8 +40,13 @@ class PageReader(MetricReader):
         resource: For ``target_info`` until the SDK hands over its resource.
         scope_labels: Put ``otel_scope_*`` on every sample.
 
+    Attributes:
+        exporter: Its name in otelkit's own metrics.
+
     Thread-safe; collections come one after the other.
     """
+
+    exporter = "prometheus"
 
     def __init__(self, source: SnapshotSource, resource: dict[str, str], *, scope_labels: bool = True) -> None:
         self._source = source
@@ -49,6 +55,7 @@ class PageReader(MetricReader):
         self._collecting = threading.Lock()
         self._collected: MetricsData | None = None
         self._sdk = SdkSnapshots()
+        self._work = Work("scrape", self.exporter)
         super().__init__()
 
     def page(self, *, openmetrics: bool) -> bytes:
@@ -57,10 +64,11 @@ class PageReader(MetricReader):
 
         Errors: raises none; if the SDK or the source fails, the page holds the rest.
         """
-        groups, target = self._gathered()
-        if not self._scope_labels:
-            groups = [(None, found) for _, found in groups]
-        return render((), openmetrics=openmetrics, others=groups, target=target)
+        with self._work.measured():
+            groups, target = self._gathered()
+            if not self._scope_labels:
+                groups = [(None, found) for _, found in groups]
+            return render((), openmetrics=openmetrics, others=groups, target=target)
 
     def _gathered(self) -> tuple[ScopedGroups, dict[str, str]]:
         """Return what is on the page, and the target's attributes."""

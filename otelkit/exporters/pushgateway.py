@@ -79,6 +79,8 @@ class PushgatewayReader(PageReader):
         counted and logged, never raised.
     """
 
+    exporter = EXPORTER
+
     def __init__(self, settings: PushgatewaySettings, source: SnapshotSource) -> None:
         resource = {SERVICE_NAME: settings.service_name} if settings.service_name else {}
         super().__init__(source, resource, scope_labels=settings.prometheus_scope_labels)

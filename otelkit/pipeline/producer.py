@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.metrics import Counter, Histogram, UpDownCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricsData, ResourceMetrics, ScopeMetrics
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otelkit import __version__, semconv
+from otelkit import __version__
 from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import Kind, MetricSnapshot
-from otelkit.instruments.histogram import histogram
 from otelkit.pipeline.delta import Deltas
+from otelkit.pipeline.health import Work
 from otelkit.pipeline.points import sdk_metrics, without_summaries
 
 if TYPE_CHECKING:
@@ -62,16 +61,18 @@ class Producer:
         registry: Where the cells are.
         kinds: Kinds that this reader wants as deltas.
         left_out: Kinds that it cannot take; each metric of them is counted and logged.
+        reader: Its name, for ``otelkit.cpu.time``.
     """
 
-    def __init__(self, registry: Registry, kinds: Collection[Kind] = (), left_out: Collection[Kind] = ()) -> None:
+    def __init__(
+        self, registry: Registry, kinds: Collection[Kind] = (), left_out: Collection[Kind] = (), *, reader: str = ""
+    ) -> None:
         self._registry = registry
         self._left_out = frozenset(left_out)
         self._kinds = frozenset(kinds)
         # Extremes are per reader only for deltas; without a key they are those since the start.
         self._key = registry.add_reader() if self._kinds else None
-        duration = semconv.COLLECTION_DURATION
-        self._took = histogram(duration.name, unit=duration.unit, description=duration.description, registry=registry)
+        self._work = Work("collection", reader, registry)
         self.start_afresh()
         forks.in_child(self.start_afresh)
 
@@ -82,11 +83,10 @@ class Producer:
 
     def produce(self) -> ScopeMetrics:
         """Return what the cells hold now. Cost: about 5 µs a histogram series, 8 µs as a delta."""
-        began = perf_counter()
-        snapshots = without_summaries(self._readable(self._registry.snapshot(self._key)))
-        taken = self._deltas.take(snapshots) if self._kinds else list(snapshots)
-        metrics = sdk_metrics(taken, self._kinds)
-        self._took.observe(perf_counter() - began)
+        with self._work.measured():
+            snapshots = without_summaries(self._readable(self._registry.snapshot(self._key)))
+            taken = self._deltas.take(snapshots) if self._kinds else list(snapshots)
+            metrics = sdk_metrics(taken, self._kinds)
         return ScopeMetrics(SCOPE, metrics, SCOPE.schema_url or "")
 
     def _readable(self, snapshots: list[MetricSnapshot]) -> list[MetricSnapshot]:

@@ -21,6 +21,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from otelkit._core._guard import guard
+from otelkit.pipeline.health import Work
 from otelkit.pipeline.producer import Producer, delta_kinds, joined
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class CellReader(PeriodicExportingMetricReader):
         # All state comes before super().__init__, which starts the thread.
         self.name = name
         self.exporter = exporter
-        self.producer = Producer(registry, delta_kinds(getattr(exporter, "_preferred_temporality", None)))
+        self.producer = Producer(registry, delta_kinds(getattr(exporter, "_preferred_temporality", None)), reader=name)
+        self._work = Work("export", name, registry)
         self._batch_points = batch_points
         self._counts = counts
         self._delivered = True
@@ -76,7 +78,8 @@ class CellReader(PeriodicExportingMetricReader):
                 produced = self.producer.produce()
             data = joined(metrics_data, produced) if produced else metrics_data
             try:
-                self._delivered = self._export(data, timeout_millis)
+                with self._work.measured():
+                    self._delivered = self._export(data, timeout_millis)
             finally:
                 if self._counts:
                     guard.exported(self.name, "success" if self._delivered else "failure")

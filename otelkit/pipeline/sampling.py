@@ -260,14 +260,27 @@ def adaptive(argument: Any) -> Sampler:
     return Adaptive(traces_per_second(argument))
 
 
+class ParentBasedRate(ParentBased):
+    """
+    Goes with the caller's decision, in whatever process it was made.
+
+    Attributes:
+        root: Decides where there is no caller.
+    """
+
+    def __init__(self, root: Sampler) -> None:
+        super().__init__(root)
+        self.root = root
+
+
 def parent_based_rate_limited(argument: Any) -> Sampler:
     """Make ``otelkit_parentbased_ratelimited``."""
-    return ParentBased(rate_limited(argument))
+    return ParentBasedRate(rate_limited(argument))
 
 
 def parent_based_adaptive(argument: Any) -> Sampler:
     """Make ``otelkit_parentbased_adaptive``."""
-    return ParentBased(adaptive(argument))
+    return ParentBasedRate(adaptive(argument))
 
 
 SAMPLERS: dict[str, Callable[[Any], Sampler]] = {

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler, SamplingResult
 from otelkit._core._guard import guard
 from otelkit.exceptions import ConfigurationError
 from otelkit.masking import Masker
+from otelkit.pipeline.health import Work
 from otelkit.pipeline.masking import masked_spans
 from otelkit.pipeline.sampling import SAMPLERS
 
@@ -93,6 +94,7 @@ class CountedSpanExporter(SpanExporter):
         self.name = name
         self.exporter = exporter
         self._masker = masker
+        self._work = Work("encoding" if hasattr(exporter, "outbox") else "export", name, signal="traces")
         self._counts = counts
         self.failures = 0
         self._closed = False
@@ -100,7 +102,7 @@ class CountedSpanExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Pass on; an exporter that raises has failed."""
         result = SpanExportResult.FAILURE
-        with guard.shield(f"export to {self.name}"):
+        with guard.shield(f"export to {self.name}"), self._work.measured():
             shown = masked_spans(spans, self._masker) if self._masker else spans
             result = self.exporter.export(shown)
         delivered = result is SpanExportResult.SUCCESS
@@ -111,6 +113,11 @@ class CountedSpanExporter(SpanExporter):
             if not delivered:
                 guard.dropped("spans", "export failed", len(spans), detail=f"The exporter is {self.name}.")
         return result
+
+    def buffered(self) -> dict[str, int]:
+        """Return the bytes that the exporter keeps for later, by ``memory`` and ``disk``; empty if it keeps none."""
+        outbox = getattr(self.exporter, "outbox", None)
+        return {} if outbox is None else {"memory": outbox.memory_bytes, "disk": outbox.disk_bytes}
 
     def shutdown(self) -> None:
         """Pass on, once: the processor does it, and whoever has lost patience with the processor."""

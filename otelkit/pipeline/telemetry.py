@@ -40,6 +40,7 @@ class Telemetry:
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self.settings = settings
+        self._registry = registry
         self.metering: Metering | None = None
         self.tracing: Tracing | None = None
         self._ending: Jobs | None = None
@@ -55,7 +56,7 @@ class Telemetry:
                 if self.metering:
                     self.metering.undo()
                 raise
-
+            registry.add_source(self.tracing.points)
         self._reserve_threads()
 
     def _parts(self) -> list[Metering | Tracing]:
@@ -125,6 +126,9 @@ class Telemetry:
         for part in self._parts():
             with guard.shield("release of the pipeline"):
                 part.release()
+        if self.tracing:
+            with guard.shield("release of the pipeline"):
+                self._registry.remove_source(self.tracing.points)
 
     def after_fork(self) -> None:
         """Take a fresh lock; an end that was under way is the parent's."""

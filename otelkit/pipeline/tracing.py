@@ -11,11 +11,14 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from otelkit import semconv
 from otelkit._core._guard import guard
 from otelkit.pipeline.deadline import Job, Jobs
 from otelkit.pipeline.destinations import create_span_exporter
 from otelkit.pipeline.fork import begin_anew_in_children
+from otelkit.pipeline.health import Gauges, Points
 from otelkit.pipeline.providers import OwnTracerProvider
+from otelkit.pipeline.sampling import Adaptive
 from otelkit.pipeline.spans import CountedSpanExporter
 
 if TYPE_CHECKING:
@@ -42,6 +45,11 @@ class CountingProcessor(BatchSpanProcessor):
         elif span.context and span.context.trace_flags.sampled:
             guard.dropped("spans", "queue full")
 
+    def queue(self) -> tuple[int, int]:
+        """Return how many spans wait, and how many may."""
+        batch = self._batch_processor
+        return len(batch._queue), batch._max_queue_size
+
 
 class _Sender(NamedTuple):
     processor: CountingProcessor
@@ -61,6 +69,7 @@ class Tracing:
 
     def __init__(self, settings: Settings) -> None:
         self._senders: list[_Sender] = []
+        self._gauges = Gauges()
         self.provider: trace.TracerProvider
         self.how: How
         self.provider, self.how = _find_provider(settings)
@@ -89,6 +98,22 @@ class Tracing:
         self._senders.append(_Sender(processor, exporter))
         if isinstance(self.provider, TracerProvider):
             self.provider.add_span_processor(processor)
+
+    def points(self, now_ns: int) -> Points:
+        """Return otelkit's own gauges: what waits for export, and how the adaptive sampler stands."""
+        found: Points = []
+        for processor, exporter in self._senders:
+            waiting, limit = processor.queue()
+            found.append(self._gauges.point(now_ns, semconv.SPAN_QUEUE_SIZE, waiting, exporter=exporter.name))
+            found.append(self._gauges.point(now_ns, semconv.SPAN_QUEUE_LIMIT, limit, exporter=exporter.name))
+            for storage, size in exporter.buffered().items():
+                metric = semconv.SPAN_BUFFER_SIZE
+                found.append(self._gauges.point(now_ns, metric, size, exporter=exporter.name, storage=storage))
+        if isinstance(self.provider, OwnTracerProvider):
+            sampler = getattr(self.provider.sampled_by.sampler, "root", self.provider.sampled_by.sampler)
+            if isinstance(sampler, Adaptive):
+                found.append(self._gauges.point(now_ns, semconv.SAMPLER_PROBABILITY, sampler.probability))
+        return found
 
     @property
     def processors(self) -> tuple[CountingProcessor, ...]:

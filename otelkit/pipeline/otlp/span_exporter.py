@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otelkit._core._fork import forks
 from otelkit._core._guard import guard
+from otelkit.pipeline.health import Work
 from otelkit.pipeline.otlp.backoff import Backoff
 from otelkit.pipeline.otlp.courier import Courier
 from otelkit.pipeline.otlp.outbox import Outbox, Parcel
@@ -49,6 +50,7 @@ class OtlpSpanExporter(SpanExporter):
         self._timeout_s = timeout_s
         self._backoff = backoff or Backoff()
         self._closed = False
+        self._work = Work("export", NAME, signal="traces")
         self._begin()
         forks.in_child(self.start_afresh)
 
@@ -140,7 +142,8 @@ class OtlpSpanExporter(SpanExporter):
             return None
         parts = deque([body])
         while True:
-            attempt = self.courier.attempt(parts, self._timeout_s)
+            with self._work.measured():
+                attempt = self.courier.attempt(parts, self._timeout_s)
             if attempt.verdict != "refused":
                 break
             self._lost += self.courier.drop(parts.popleft(), "refused by the receiver", attempt.reason)
