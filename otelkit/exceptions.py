@@ -25,9 +25,18 @@ class _LocatedError(OtelkitError):
         self.got = got
         self.where = where
         self.remedy = remedy
-        shown = got if isinstance(got, str) else repr(got)
+        shown = got if isinstance(got, str) and got.strip() and got.isprintable() else repr(got)
         text = f"Expected {expected}, got {shown} - at {where}."
         super().__init__(f"{text} {remedy}".rstrip())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A worker's error reaches the process that started it by pickle; what was got may not be fit for that.
+        return type(self), (
+            self.expected,
+            self.got if isinstance(self.got, str) else repr(self.got),
+            self.where,
+            self.remedy,
+        )
 
 
 class DeclarationError(_LocatedError, ValueError):

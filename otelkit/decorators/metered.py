@@ -91,6 +91,8 @@ def decorate(target: Any, subject_of: Callable[[Callable[..., Any]], Subject], d
         return type(target)(decorate(target.__func__, subject_of, decorator))
     if inspect.isclass(target) or not callable(target):
         remedy = "Decorate its methods, or use @otelkit.service." if inspect.isclass(target) else ""
+        if isinstance(target, str):
+            remedy = f"Write @{decorator}(name={target!r})."
         if isinstance(target, (property, functools.cached_property)):
             remedy = f"Write @{decorator} below @{type(target).__name__}, next to the function."
         raise DeclarationError("a function", target, f"@{decorator}", remedy)
@@ -201,6 +203,11 @@ def function_subject(
     """Return the subject of a function: metrics of its own name, or of the family ``function``."""
     where = f"@otelkit.metered on {name_of(function)}"
     checked_text(where, name=name, prefix=prefix)
+    kind = options.get("kind", SpanKind.INTERNAL)
+    if not isinstance(kind, SpanKind):
+        # Exporters fail on anything else, and lose the other spans of the request with it.
+        remedy = "Write kind=SpanKind.SERVER, from opentelemetry.trace."
+        raise DeclarationError("kind as a SpanKind", kind, where, remedy)
     full_name = name_of(function)
     constants = ((semconv.CODE_FUNCTION_NAME, full_name),)
     span_name = (name or getattr(function, "__qualname__", full_name)) if span else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import functools
 import pickle
+import threading
 from typing import Any
 
 import pytest
@@ -106,3 +107,27 @@ def test_calls_that_ran_out_of_stack_are_not_active_for_ever() -> None:
     points = {found.metric.name: found.points for found in default_registry.snapshot()}
     assert points["endless.calls"][0].value > 1_000
     assert points["endless.active_calls"][0].value == 0
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (lambda: otelkit.job("cleanup"), r"got cleanup - at @otelkit.job. Write @otelkit.job\(name='cleanup'\)."),
+        (lambda: otelkit.traced(kind="server")(len), r"Expected kind as a SpanKind, got server - .*SpanKind.SERVER"),
+        (lambda: otelkit.observed(kind=1)(len), r"Expected kind as a SpanKind, got 1 - "),
+        (lambda: otelkit.counter(""), r"got '' - at counter ''"),
+        (lambda: otelkit.counter("a\n"), r"got 'a\\n' - at counter 'a\\n'"),
+    ],
+)
+def test_what_is_wrong_can_be_seen(declare: Any, message: str) -> None:
+    """The error names the rule, shows what came, even if that is blank, and the remedy."""
+    with pytest.raises(DeclarationError, match=message):
+        declare()
+
+
+def test_an_error_can_be_sent_to_another_process() -> None:
+    """A worker's declaration error is the same error in the process that waits for the worker."""
+    with pytest.raises(DeclarationError) as caught:
+        otelkit.metered(threading.Lock())  # type: ignore[type-var]
+    sent = pickle.loads(pickle.dumps(caught.value))
+    assert (type(sent), str(sent)) == (DeclarationError, str(caught.value))
