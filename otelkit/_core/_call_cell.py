@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otelkit._core._cell import Cell, HistogramCell, ticked
+from otelkit._core._cell import Cell, ticked
+from otelkit._core._histogram_cell import HistogramCell
 from otelkit._core._snapshot import Attributes, ExponentialPoint, HistogramPoint, NumberPoint
 
 if TYPE_CHECKING:

@@ -19,10 +19,12 @@ from typing import Any, Generic, TypeVar
 
 from otelkit._core._buckets import Shape
 from otelkit._core._call_cell import ActiveCell, CallCell
-from otelkit._core._cell import Cell, CounterCell, GaugeCell, HistogramCell, UpDownCell, ticked
+from otelkit._core._cell import Cell, ticked
 from otelkit._core._fork import forks
 from otelkit._core._guard import guard
+from otelkit._core._histogram_cell import HistogramCell
 from otelkit._core._labels import Key, hashed, most_varied, text_of
+from otelkit._core._number_cells import CounterCell, GaugeCell, UpDownCell
 from otelkit._core._snapshot import Attributes, Metric, Point
 from otelkit._core._summary_cell import SummaryCell
 

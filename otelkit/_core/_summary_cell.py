@@ -15,9 +15,10 @@ import time
 from collections import deque
 
 from otelkit._core._buckets import finite_only
-from otelkit._core._cell import Cell, Timing
+from otelkit._core._cell import Cell
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import SummaryPoint
+from otelkit._core._timing import Timing
 
 SLICES = 5
 SLICE_SIZE = 1_000

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from otelkit._core._call_cell import OTHER_ERROR, CallCell
-from otelkit._core._cell import HistogramCell
 from otelkit._core._guard import guard
+from otelkit._core._histogram_cell import HistogramCell
 
 ErrorTypes = tuple[type[BaseException], ...]
 

@@ -13,9 +13,9 @@ from typing import Any, ParamSpec, TypeVar, overload
 from opentelemetry.trace import SpanKind
 
 from otelkit import semconv
-from otelkit._core._cell import HistogramCell
 from otelkit._core._family import Definition
 from otelkit._core._guard import guard
+from otelkit._core._histogram_cell import HistogramCell
 from otelkit.decorators._failures import ErrorTypes
 from otelkit.decorators._labels import Labels
 from otelkit.decorators._signature import signature_of

@@ -9,8 +9,8 @@ from time import time
 from typing import Any, ParamSpec, TypeVar, overload
 
 from otelkit import semconv
-from otelkit._core._cell import GaugeCell
 from otelkit._core._family import Definition
+from otelkit._core._number_cells import GaugeCell
 from otelkit.decorators._failures import ErrorTypes
 from otelkit.decorators._labels import Labels
 from otelkit.decorators.metered import Subject, checked_text, decorate, name_of

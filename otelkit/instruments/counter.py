@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from otelkit._core._cell import CounterCell
+from otelkit._core._number_cells import CounterCell
 from otelkit.instruments._instrument import Instrument, Kind, Metric, declared
 from otelkit.instruments.registry import Registry, default_registry
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
-from otelkit._core._cell import GaugeCell, UpDownCell
 from otelkit._core._guard import guard
 from otelkit._core._labels import text_of
+from otelkit._core._number_cells import GaugeCell, UpDownCell
 from otelkit._core._snapshot import Attributes, NumberPoint
 from otelkit.exceptions import DeclarationError
 from otelkit.instruments._instrument import Instrument, Kind, Metric, declared

@@ -9,8 +9,9 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from otelkit._core._cell import HistogramCell, Timing
+from otelkit._core._histogram_cell import HistogramCell
 from otelkit._core._summary_cell import SummaryCell
+from otelkit._core._timing import Timing
 from otelkit.exceptions import DeclarationError
 from otelkit.instruments._instrument import Instrument, Kind, Metric, checked_bounds, declared
 from otelkit.instruments.registry import Registry, default_registry

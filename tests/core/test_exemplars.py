@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from otelkit._core._buckets import ExplicitBuckets
-from otelkit._core._cell import MISS_BUDGET, CounterCell, HistogramCell
+from otelkit._core._cell import MISS_BUDGET
 from otelkit._core._family import Definition, Options
+from otelkit._core._histogram_cell import HistogramCell
+from otelkit._core._number_cells import CounterCell
 from otelkit._core._snapshot import Kind, Metric
 from otelkit._core._span_source import span_source
 from otelkit._core._store import Store

@@ -15,8 +15,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, assert_type
 
 import otelkit
-from otelkit._core._cell import CounterCell, GaugeCell, HistogramCell, Timing, UpDownCell
+from otelkit._core._histogram_cell import HistogramCell
+from otelkit._core._number_cells import CounterCell, GaugeCell, UpDownCell
 from otelkit._core._summary_cell import SummaryCell
+from otelkit._core._timing import Timing
 from otelkit.instruments.histogram import BoundTimer, Timer
 
 
