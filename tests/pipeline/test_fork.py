@@ -82,3 +82,68 @@ def test_every_instrument_starts_from_zero(tmp_path: Path, provider: str, tempor
             assert child.startswith(f"{chosen}-")
         else:
             assert len(child) == len(parent) == 36
+
+
+_STRESS = """
+import itertools, signal, sys, threading, time
+sys.setswitchinterval(0.0002)
+meter = metrics.get_meter("application")
+cell = counter("t.cell")
+added = meter.create_counter("t.added")
+sizes = meter.create_histogram("t.sizes")
+tracer = trace.get_tracer("application")
+ticks = itertools.count()
+stop = threading.Event()
+
+def record(number):
+    cell.increment()
+    added.add(1, {"a": str(number % 7)})
+    sizes.record(number % 100)
+    if not number & 63:
+        with tracer.start_as_current_span("work"):
+            pass
+
+gate = threading.Event()  # open at each fork, shut while a child delivers: it gets the machine to itself
+
+def work():
+    while not stop.is_set():
+        gate.wait()
+        record(next(ticks))
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for _ in range(FORKS):
+    gate.set()
+    time.sleep(0.003)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        record(0)
+        os._exit(0 if pipeline.shutdown(15) else 3)
+    gate.clear()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == 0, status
+stop.set()
+gate.set()
+for thread in threads:
+    thread.join()
+assert pipeline.flush(15)
+recorded = next(ticks)
+assert pipeline.shutdown(5)
+sys.stderr.write(str(recorded))
+"""
+
+
+@pytest.mark.parametrize("forks", [30, pytest.param(200, marks=pytest.mark.servers)])
+def test_forks_amid_recording_and_exporting(tmp_path: Path, forks: int) -> None:
+    """Eight threads record and a reader collects without a pause: no child hangs, nothing is wrong on either side."""
+    start = "pipeline.configure(file='/dev/null', export_interval_s=0.002)\n"
+    program = Program(tmp_path, _PROGRAM + start + _STRESS.replace("FORKS", str(forks)))
+    with OtlpReceiver() as receiver:
+        recorded = int(program.run(receiver, OTEL_BSP_MAX_QUEUE_SIZE="1000000", timeout_s=110).split()[-1])
+        parent, *children = receiver.instances()
+        assert len(children) == forks
+        for name in ("t.cell", "t.added", "t.sizes"):
+            assert receiver.totals(name) == {parent: recorded, **dict.fromkeys(children, 1)}
+        assert len(receiver.spans()) == (recorded + 63) // 64 + forks

@@ -201,20 +201,27 @@ class OtlpReceiver:
         return list(dict.fromkeys(series.resource["service.instance.id"] for series in self.series()))
 
     def total(self, name: str, instance: str | None = None) -> float:
+        """Return the sum of `totals`, or that of one instance."""
+        totals = self.totals(name)
+        return sum(totals.values()) if instance is None else totals.get(instance, 0)
+
+    def totals(self, name: str) -> dict[str, float]:
         """
-        Return what has arrived of a counter's value or a histogram's count, over all series or those of an instance.
+        Return what has arrived of a counter's value or a histogram's count, by service.instance.id.
 
         Delta points are added up; of a cumulative series the last point counts.
         """
         last: dict[tuple, float] = {}
         for series in self.series(name):
-            if instance not in (None, series.resource.get("service.instance.id")):
-                continue
             key = (tuple(sorted(series.resource.items(), key=str)), tuple(sorted(series.attributes.items())))
             point = series.point
             value = point.count if hasattr(point, "count") else point.as_double or point.as_int
             last[key] = last.get(key, 0) + value if series.temporality == DELTA else value
-        return sum(last.values())
+        totals: dict[str, float] = {}
+        for (resource, _), value in last.items():
+            instance = dict(resource).get("service.instance.id", "")
+            totals[instance] = totals.get(instance, 0) + value
+        return totals
 
     def wait_for(self, condition: Callable[[OtlpReceiver], object], timeout_s: float = 10.0) -> bool:
         """Wait until ``condition(self)`` is true after some request; False if it is not in time."""
