@@ -38,6 +38,7 @@ COMMANDS = {
     "demo": Command("otelkit.cli.demo", "Run a small real system and watch it live, here in the terminal."),
     "run": Command("otelkit.cli.run", "Run a program instrumented, without changing a line of it."),
     "doctor": Command("otelkit.cli.doctor", "Check configuration, endpoints and environment; print the fix for each."),
+    "metrics-server": Command("otelkit.cli.metrics_server", "Serve /metrics for a server's workers, from outside."),
 }
 
 _HELP = """\

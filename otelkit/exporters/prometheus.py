@@ -69,8 +69,8 @@ class PrometheusReader(PageReader):
     def __init__(self, settings: PrometheusSettings, source: SnapshotSource) -> None:
         resource = {SERVICE_NAME: settings.service_name} if settings.service_name else {}
         super().__init__(source, resource, scope_labels=settings.prometheus_scope_labels)
-        credentials = Credentials(settings.prometheus_basic_auth or None, settings.prometheus_bearer_token or None)
-        tls = _tls_context(settings)
+        credentials = credentials_of(settings)
+        tls = tls_context(settings)
         host, port = settings.prometheus_host, settings.prometheus_port
 
         def bind() -> MetricsServer:
@@ -123,7 +123,17 @@ def create_reader(settings: PrometheusSettings, registry: SnapshotSource) -> Pro
     return PrometheusReader(settings, registry)
 
 
-def _tls_context(settings: PrometheusSettings) -> ssl.SSLContext | None:
+def credentials_of(settings: PrometheusSettings) -> Credentials:
+    """Return what a scraper must show."""
+    return Credentials(settings.prometheus_basic_auth or None, settings.prometheus_bearer_token or None)
+
+
+def tls_context(settings: PrometheusSettings) -> ssl.SSLContext | None:
+    """
+    Return the TLS that the settings ask for, None if they ask for none.
+
+    Errors: ConfigurationError if the files cannot be used.
+    """
     certificate = settings.prometheus_tls_certificate
     if not certificate:
         return None

@@ -91,7 +91,7 @@ class Group:
 
     def start(self) -> None:
         """Begin to write regularly and to wait for the port, unless this process is alone."""
-        if not self._alone:
+        if not self.is_alone():
             self._run_thread()
 
     def together(self) -> tuple[Scoped, dict[str, str]] | None:
@@ -192,6 +192,10 @@ class Group:
         self._begin()
         self._closed = closed
         self._write_when_multiprocessing_ends()
+        with guard.shield("workers: entering"):
+            if not closed:
+                # At once, not in the thread: a scrape that comes now waits for this process's values.
+                self.member.enter()
         with suppress(RuntimeError):  # the interpreter is ending
             self.start()
 
