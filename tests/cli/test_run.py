@@ -66,10 +66,13 @@ def test_killed_by_a_signal():
 
 
 def test_the_program_s_own_handlers():
-    """Handlers of signals are as the interpreter sets them, and an interrupt is a KeyboardInterrupt."""
-    show = "import signal; print([signal.getsignal(s) for s in range(1, 32) if s not in (9, 19)])"
+    """Handlers of signals are as the interpreter sets them, SIGTERM's on request; an interrupt is a KeyboardInterrupt."""
+    show = "import signal; print([signal.getsignal(s) for s in range(1, 32) if s not in (9, 15, 19)])"
     bare = subprocess.run([sys.executable, "-c", show], capture_output=True)
     assert python(show).stdout == bare.stdout
+    show = "import signal; print(signal.getsignal(15))"
+    bare = subprocess.run([sys.executable, "-c", show], capture_output=True)
+    assert python(show, OTELKIT_HANDLE_SIGTERM="false").stdout == bare.stdout
     assert python("import os, signal; os.kill(os.getpid(), signal.SIGINT)").returncode == -signal.SIGINT
 
 
