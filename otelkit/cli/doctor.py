@@ -10,6 +10,7 @@ code 1. Endpoints are really asked, side by side, two seconds each at most.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from otelkit.cli import _checks_configuration, _report
 from otelkit.cli._findings import Finding, Status, worst
 from otelkit.cli._parallel import run_all
 from otelkit.config import Settings
+from otelkit.masking import Masker
 
 __all__ = ("add_arguments", "main")
 
@@ -36,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = _EPILOG
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument("--url", help="ask a running program too, by its page: http://localhost:9464/metrics")
+    parser.add_argument("--overhead", action="store_true", help="measure what otelkit costs on this machine (seconds)")
+    parser.add_argument(
+        "--calls-per-second", type=_rate, metavar="N", help="the program's rate, for --overhead; else read from --url"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="list settings that are at their defaults, too")
 
 
@@ -43,6 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Check, print, and return 1 if something is broken."""
     settings, findings = _checks_configuration.check()
     findings += run_all(_checks(settings), _TIMEOUT_S)
+    findings = [*map(_masked, [*findings, *_of_a_program(settings, arguments)])]
     shown = _checks_configuration.shown_settings(settings) if settings else []
     if arguments.json:
         _print_json(_report.as_json(findings, shown, _version()))
@@ -64,6 +72,33 @@ def _checks(settings: Settings | None) -> list[Callable[[], list[Finding]]]:
         _checks_environment.check_gpu,
         _checks_environment.check_environment,
     ]
+
+
+def _of_a_program(settings: Settings | None, arguments: argparse.Namespace) -> list[Finding]:
+    found: list[Finding] = []
+    if arguments.url:
+        from otelkit.cli import _checks_running
+
+        found += _checks_running.check(arguments.url, settings)
+    if arguments.overhead:
+        from otelkit.cli import _overhead
+
+        # By itself: what runs beside it would be measured too.
+        found += _overhead.check(settings, arguments.calls_per_second, arguments.url)
+    return found
+
+
+def _rate(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise ValueError
+    return number
+
+
+def _masked(finding: Finding) -> Finding:
+    """Return ``finding`` without credentials: messages of libraries and command lines may hold some."""
+    masker = Masker()
+    return finding._replace(message=masker.text(finding.message), fix=masker.text(finding.fix))
 
 
 def _no_endpoints() -> list[Finding]:

@@ -122,11 +122,11 @@ class Diagnosis(NamedTuple):
 def doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Diagnosis]:
     """Run the doctor with the variables given; destinations that are not named are off."""
 
-    def run(**variables: str) -> Diagnosis:
+    def run(*arguments: str, **variables: str) -> Diagnosis:
         defaults = {"OTEL_SERVICE_NAME": "shop", "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
         for name, value in {**defaults, **variables}.items():
             monkeypatch.setenv(name, value)
-        code = main(["doctor", "--json"])
+        code = main(["doctor", "--json", *arguments])
         return Diagnosis(code, json.loads(capsys.readouterr().out))
 
     return run
