@@ -66,7 +66,7 @@ def test_killed_by_a_signal():
 
 
 def test_the_program_s_own_handlers():
-    """Handlers of signals are as the interpreter sets them, SIGTERM's on request; an interrupt is a KeyboardInterrupt."""
+    """Signals have the interpreter's handlers, SIGTERM on request; an interrupt is a KeyboardInterrupt."""
     show = "import signal; print([signal.getsignal(s) for s in range(1, 32) if s not in (9, 15, 19)])"
     bare = subprocess.run([sys.executable, "-c", show], capture_output=True)
     assert python(show).stdout == bare.stdout
