@@ -283,6 +283,11 @@ def _framed(kind: str, signature: Signature, plan: Plan) -> _Source:
 _FRAMED_FAILURE = """\
     try:
         _o_frame.fail(_o_error)
+    except RecursionError:
+        if not _o_frame.done and _o_frame.cell is not None:
+            _o_frame.done = True
+            _o_frame.cell.buffer.append(_o_clock() - _o_frame.started)
+        raise
     except BaseException:
         _o_frame.fail(_o_error)
         raise

@@ -94,10 +94,12 @@ def test_a_rate_can_be_copied_and_pickled() -> None:
     assert pickle.loads(pickle.dumps(made)) is made
 
 
-def test_calls_that_ran_out_of_stack_are_not_active_for_ever() -> None:
+@pytest.mark.parametrize("decorator", [otelkit.metered, otelkit.observed])
+def test_calls_that_ran_out_of_stack_are_not_active_for_ever(decorator: Any) -> None:
     """After a RecursionError no call is under way, however deep the recording had to give up."""
+    name = f"endless.{decorator.__name__}"
 
-    @otelkit.metered(name="endless")
+    @decorator(name=name)
     def endless(depth: int) -> int:
         return endless(depth + 1)
 
@@ -105,8 +107,8 @@ def test_calls_that_ran_out_of_stack_are_not_active_for_ever() -> None:
         with pytest.raises(RecursionError):
             endless(0)
     points = {found.metric.name: found.points for found in default_registry.snapshot()}
-    assert points["endless.calls"][0].value > 1_000
-    assert points["endless.active_calls"][0].value == 0
+    assert points[f"{name}.calls"][0].value > 1_000
+    assert points[f"{name}.active_calls"][0].value == 0
 
 
 @pytest.mark.parametrize(
