@@ -126,6 +126,9 @@ SELF_METRICS: tuple[tuple[Metric, tuple[str, ...]], ...] = (
 )
 """Every metric about otelkit itself, with its attributes; docs/self-metrics.md is made from it."""
 
+PROBE = "otelkit.probe"
+"""What ``otelkit doctor --overhead`` measures with; never published."""
+
 # -- the resource -------------------------------------------------------------
 
 TELEMETRY_DISTRO_NAME = "telemetry.distro.name"

@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from traceback import format_exception
 
 _logger = logging.getLogger("otelkit")
 
@@ -31,10 +32,12 @@ class Guard:
 
     Attributes:
         strict: Raise instead of swallowing; for otelkit's own tests only.
+        mask: Takes credentials out of what is logged; exceptions of others may quote anything.
     """
 
     def __init__(self) -> None:
         self.strict = False
+        self.mask: Callable[[str], str] = str
         self.reset()
 
     def reset(self) -> None:
@@ -81,7 +84,10 @@ class Guard:
                 self._logged_at.clear()
             self._logged_at[key] = now
         with suppress(Exception):  # a log handler of the program's that raises must not break the program here
-            _logger.warning("%s", text, exc_info=error if _logger.isEnabledFor(logging.DEBUG) else None)
+            if error is not None and _logger.isEnabledFor(logging.DEBUG):
+                # As text, not as exc_info, which the program's formatter would print as it is.
+                text = "\n".join((text, *format_exception(error)))
+            _logger.warning("%s", self.mask(text))
 
     @contextmanager
     def shield(self, where: str) -> Iterator[None]:

@@ -19,6 +19,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from otelkit import semconv
 from otelkit.cli._findings import Finding, Status
 from otelkit.cli._scraped import scrape
 from otelkit.config import Settings
@@ -90,8 +91,8 @@ def _calls() -> list[Cost]:
 
         return run
 
-    plain = metered(name="otelkit_doctor.plain")(bare)
-    labelled = metered(name="otelkit_doctor.labelled", labels=["tier"])(bare)
+    plain = metered(name=f"{semconv.PROBE}.plain")(bare)
+    labelled = metered(name=f"{semconv.PROBE}.labelled", labels=["tier"])(bare)
     calls, with_label, without = _rounds(_CALLS, loop(plain), loop(labelled), loop(bare))
     return [
         _cost("call", "A metered call", calls, without),
@@ -140,7 +141,7 @@ def _collections() -> list[Cost]:
     from otelkit.pipeline.producer import Producer
 
     registry = Registry()
-    durations = histogram("otelkit_doctor.durations", labels=["id"], unit="s", registry=registry)
+    durations = histogram(semconv.PROBE, labels=["id"], unit="s", registry=registry)
     for number in range(_SERIES):
         durations.observe(number / _SERIES, id=number)
     producer, resource = Producer(registry), Resource({})

@@ -23,6 +23,7 @@ from otelkit._core._snapshot import Attributes, Metric, NumberPoint
 from otelkit._core._store import Store
 from otelkit.exceptions import DeclarationError, did_you_mean
 from otelkit.instruments._options import early_options, options_of
+from otelkit.masking import Masker, masker_of
 
 if TYPE_CHECKING:
     from otelkit.config import Settings
@@ -113,7 +114,8 @@ class Registry(Store):
             return self._instruments.setdefault(name, create()) if made is None else made
 
     def apply(self, settings: Settings) -> None:
-        """Give every family, those to come included, what ``settings`` says of it."""
+        """Give every family, those to come included, what ``settings`` says of it; its secrets stay out of the log."""
+        guard.mask = (masker_of(settings) or Masker()).text
         self.configure(options_of(settings))
 
     def after_fork(self) -> None:
@@ -156,6 +158,7 @@ def _health(now_ns: int) -> list[tuple[Metric, list[Any]]]:
 
 
 default_registry = Registry()
+guard.mask = Masker().text
 
 
 forks.in_child(_health_series.clear)
