@@ -10,7 +10,7 @@ from time import perf_counter, thread_time
 from typing import Literal
 
 from otelkit import semconv
-from otelkit._core._cell import HistogramCell
+from otelkit._core._histogram_cell import HistogramCell
 from otelkit._core._snapshot import Attributes, Metric, NumberPoint
 from otelkit.instruments.counter import counter
 from otelkit.instruments.histogram import histogram
