@@ -127,6 +127,7 @@ class Frame:
             if self.plan.after is not None and verdict is None:
                 self.plan.after()
         except Exception as error:
+            self._end_plainly(seconds)
             guard.failed("recording a call", error)
 
     def fail(self, error: BaseException) -> None:
@@ -147,7 +148,14 @@ class Frame:
                 if not is_cancellation(error):
                     self.span.fail(error)
         except Exception as own:
+            self._end_plainly(seconds)
             guard.failed("recording a failure", own)
+
+    def _end_plainly(self, seconds: float) -> None:
+        # No room on the stack to name a failure, or a span that raises: the call must not be active for ever.
+        if not self.done and self.cell is not None:
+            self.done = True
+            self.cell.buffer.append(seconds)
 
     def close(self) -> None:
         """End the span; the call is over, however it went."""

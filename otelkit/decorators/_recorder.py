@@ -258,9 +258,9 @@ def _framed(kind: str, signature: Signature, plan: Plan) -> _Source:
     source = _Source()
     source.add(0, _head(kind, signature))
     source.add(1, f"_o_frame = _o_frame_plan.open(({early}))")
-    if kind in ("function", "coroutine"):
-        source.add(1, "_o_frame.resume()")
     source.add(1, "try:")
+    if kind in ("function", "coroutine"):
+        source.add(2, "_o_frame.resume()")
     if plan.before is not None:
         source.add(2, f"_o_before({plan.before_argument})")
     if kind == "generator":
