@@ -157,10 +157,14 @@ class Family(Generic[C]):
         cell = self.cells.get(texts[0] if len(texts) == 1 else texts)
         if cell is not None:
             return cell
-        texts = tuple(map(self._admitted, self.labels, texts))
+        texts = self.admitted(texts)
         key: Key = texts[0] if len(texts) == 1 else texts
         cell = self.cells.get(key)
         return cell if cell is not None else self._create(key)
+
+    def admitted(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what is kept of the labels' values, in their order."""
+        return tuple(map(self._admitted, self.labels, texts))
 
     def _admitted(self, label: str, text: str) -> str:
         """Return what is kept of a label's value."""
@@ -200,6 +204,10 @@ class Family(Generic[C]):
 
     def _make(self, key: Key, attributes: Attributes) -> C:
         return self.cell_type(self, key, attributes)
+
+    def attributes_of(self, texts: tuple[str, ...]) -> Attributes:
+        """Return new attributes for values that have been `admitted`."""
+        return self._attributes(texts)
 
     def _attributes(self, key: Key) -> Attributes:
         options = self.options

@@ -80,11 +80,13 @@ class _Callback:
     def __init__(self, gauge: Gauge, read: Callback) -> None:
         self.metric = gauge.metric
         self.labels = gauge._names
-        self.limit = gauge._family.options.limit
+        self.family = gauge._family
         self.read = read
         self._series: dict[tuple[str, ...], Attributes] = {}
 
     def __call__(self, now_ns: int) -> list[tuple[Metric, list[Any]]]:
+        if self.metric.name in self.family.options.hidden:
+            return []
         try:
             found = self.read()
         except Exception as error:
@@ -109,12 +111,14 @@ class _Callback:
                 self.metric.name, "callback value", detail=f"Expected {len(self.labels)} label(s) and a finite number."
             )
             return None
+        texts = self.family.admitted(texts)
         attributes = self._series.get(texts)
         if attributes is None:
-            if len(self._series) >= self.limit:
-                guard.dropped(self.metric.name, "more label sets than its limit", detail=f"The limit is {self.limit}.")
+            limit = self.family.options.limit
+            if len(self._series) >= limit:
+                guard.dropped(self.metric.name, "more label sets than its limit", detail=f"The limit is {limit}.")
                 return None
-            attributes = self._series[texts] = Attributes(zip(self.labels, texts, strict=True))
+            attributes = self._series[texts] = self.family.attributes_of(texts)
         return NumberPoint(attributes, now_ns, now_ns, number)
 
 

@@ -16,6 +16,7 @@ from otelkit._core._labels import hashed
 from otelkit.config import load
 from otelkit.exceptions import ConfigurationError
 from otelkit.instruments.counter import Counter, counter
+from otelkit.instruments.gauge import gauge
 from otelkit.instruments.registry import Registry
 
 Rules = Callable[..., Registry]
@@ -136,6 +137,16 @@ def test_late_configuration_masks_what_is_there() -> None:
     under.apply(load(file="/dev/null", environ={}, secret_keys=["iban"]))
     handle.increment()
     assert series(under, "t.calls") == {(("iban", "[masked: secret_keys]"),): 2}
+
+
+def test_callbacks_obey_the_rules() -> None:
+    """What a gauge's callback returns is hashed, renamed, masked and switched off like anything else."""
+    rule = {"hash_labels": ["user"], "hash_buckets": 1, "rename_labels": {"user": "bucket"}}
+    under = registry(metrics={"t.pool": rule, "t.off": {"enabled": False}})
+    gauge("t.pool", labels=["user", "token"], callback=lambda: {("a", "x1"): 1, ("b", "x2"): 2}, registry=under)
+    gauge("t.off", callback=lambda: 1 / 0, registry=under)
+    assert series(under, "t.pool") == {(("bucket", "#0"), ("token", "[masked: token]")): 2}
+    assert series(under, "t.off") == {}
 
 
 def test_the_exploding_label_is_named(caplog: pytest.LogCaptureFixture) -> None:
