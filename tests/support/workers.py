@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import os
 import signal
@@ -70,7 +71,7 @@ def get(url: str, timeout_s: float = 10.0, **headers: str) -> str:
         try:
             with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as response:
                 return response.read().decode()
-        except OSError:
+        except (OSError, http.client.HTTPException):  # nobody there, or killed while answering
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
