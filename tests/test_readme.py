@@ -50,7 +50,7 @@ def run(code: str, folder: Path) -> str:
 
 def test_snippets_are_found() -> None:
     """The page has the snippets that the tests below speak of."""
-    assert len(SNIPPETS) == 3
+    assert len(SNIPPETS) == 4
 
 
 def test_first_snippet_counts_what_the_page_says(tmp_path: Path) -> None:
@@ -110,3 +110,10 @@ def test_otelkit_commands_are_understood(command: str) -> None:
 def test_links_lead_somewhere(target: str) -> None:
     """Each relative link of the page is a file of the project."""
     assert (ROOT / target).exists()
+
+
+def test_the_page_of_prometheus_client_shows_otelkits_metrics(tmp_path: Path) -> None:
+    """The snippet for programs with a registry of prometheus_client makes it show what is recorded."""
+    code = "import otelkit\nlater = otelkit.counter('later')\n" + SNIPPETS[3]
+    code += "\nlater.increment(3)\nprint(prometheus_client.generate_latest().decode())"
+    assert re.search(r"^later_total\{.*\} 3.0$", run(code, tmp_path), re.MULTILINE)

@@ -26,6 +26,7 @@ from otelkit.exporters._prometheus_families import (
     family_name,
 )
 from otelkit.exporters._prometheus_text import bound_text, scope_labels, series_labels
+from otelkit.instruments.registry import default_registry
 
 __all__ = ("OtelkitCollector",)
 
@@ -39,19 +40,20 @@ class _Registry(Protocol):
 
 class OtelkitCollector(Collector):
     """
-    Add with ``prometheus_client.REGISTRY.register(OtelkitCollector(registry))``.
+    Add with ``prometheus_client.REGISTRY.register(OtelkitCollector())``.
 
     Names, labels and exemplars are those of `/metrics`; it costs some twenty
     times as much, because prometheus_client writes the page.
 
     Args:
-        registry: otelkit's registry, not prometheus_client's.
+        registry: otelkit's registry, not prometheus_client's; by default the
+            process's.
         scope_labels: Put ``otel_scope_*`` on every sample.
 
     Thread-safe.
     """
 
-    def __init__(self, registry: _Registry, *, scope_labels: bool = True) -> None:
+    def __init__(self, registry: _Registry = default_registry, *, scope_labels: bool = True) -> None:
         self._registry = registry
         self._scope = otelkit_scope() if scope_labels else None
 
