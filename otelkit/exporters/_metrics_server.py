@@ -17,6 +17,7 @@ import hmac
 import http.client
 import io
 import os
+import re
 import socket
 import socketserver
 import ssl
@@ -45,11 +46,18 @@ POLL_S = 0.2
 """How often the accepting thread looks for overdue connections and for its end."""
 
 
+_ABSOLUTE = re.compile(r"^https?://[^/?]*", re.I)
+"""What a request's target begins with if it came by a proxy (RFC 9112, 3.2.2)."""
+
+
 class Credentials(NamedTuple):
     """What a scraper must show; either is enough if both are set, nothing is asked if neither is."""
 
     basic: str | None = None
     bearer: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(basic={self.basic is not None}, bearer={self.bearer is not None})"
 
     def admit(self, header: str | None) -> bool:
         """Tell whether an Authorization header is good, in a time that does not depend on how wrong it is."""
@@ -107,10 +115,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         self.close_connection = True
-        self.requestline = self.request_version = self.command = ""
+        self.requestline = self.command = ""
+        # The base takes a request without version for HTTP/0.9, and sends its answer, errors too, without a head.
+        self.default_request_version = self.request_version = self.protocol_version
         try:
             self.raw_requestline = self.rfile.readline()
-            if self.raw_requestline and self.parse_request():
+            if len(self.raw_requestline.split()) in (1, 2):
+                self.send_error(HTTPStatus.BAD_REQUEST, "HTTP/1 is spoken here")
+            elif self.raw_requestline and self.parse_request():
                 self.close_connection = True
                 self._answer()
         except http.client.LineTooLong:
@@ -118,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         server = cast("_Server", self.server)
-        path = self.path.partition("?")[0]
+        path = _ABSOLUTE.sub("", self.path).partition("?")[0]
         if not server.credentials.admit(self.headers.get("Authorization")):
             self._refuse(HTTPStatus.UNAUTHORIZED, "WWW-Authenticate", server.credentials.challenge())
         elif path != PATH:
