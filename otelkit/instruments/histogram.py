@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -14,6 +12,7 @@ from otelkit._core._summary_cell import SummaryCell
 from otelkit._core._timing import Timing
 from otelkit.exceptions import DeclarationError
 from otelkit.instruments._instrument import Instrument, Kind, Metric, checked_bounds, declared
+from otelkit.instruments._timed import timed
 from otelkit.instruments.registry import Registry, default_registry
 
 __all__ = ("Histogram", "Summary", "Timer", "histogram", "summary", "timer")
@@ -36,7 +35,8 @@ class BoundTimer:
     A timer with its labels: a context manager, a decorator, or ``start`` and ``stop``.
 
     The context manager and the pair of calls are for one block at a time; nested or concurrent ones take a `Timing`
-    each, from ``time()``. As a decorator it is safe everywhere, also on coroutines.
+    each, from ``time()``. As a decorator it is safe everywhere, also on coroutines and
+    generators.
     """
 
     __slots__ = ("_cell", "_timing")
@@ -70,24 +70,8 @@ class BoundTimer:
         self._timing.stop()
 
     def __call__(self, function: F) -> F:
-        """Decorate: every call's seconds are recorded, however it ends."""
-        if inspect.iscoroutinefunction(function):
-            return self._timed_coroutine(function)  # type: ignore[return-value]
-
-        @functools.wraps(function)
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            with Timing(self._cell):
-                return function(*args, **kwargs)
-
-        return timed  # type: ignore[return-value]
-
-    def _timed_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def timed(*args: Any, **kwargs: Any) -> Any:
-            with Timing(self._cell):
-                return await function(*args, **kwargs)
-
-        return timed
+        """Decorate: every call's seconds are recorded, however it ends; a generator's until its end."""
+        return timed(function, self._cell)
 
 
 class Timer(Histogram):
