@@ -272,6 +272,17 @@ class Masker:
         """Return free text, such as an exception's message, without the secrets in it."""
         if len(text) < _SHORTEST_SECRET or text in self._clean:
             return text
+        if self._patterns or _is_suspicious(text):
+            masked = self._masked(text)
+            if masked != text:
+                return masked
+        if len(text) <= _REMEMBERED_CHARACTERS:
+            if len(self._clean) >= _REMEMBERED:
+                self._clean = set()
+            self._clean.add(text)
+        return text
+
+    def _masked(self, text: str) -> str:
         masked, lower = text, ""
         for hints, words, pattern, replace in _compiled():
             if not _has_one(masked, hints):
@@ -283,13 +294,7 @@ class Masker:
             masked = pattern.sub(replace, masked)
         for pattern in self._patterns:
             masked = pattern.sub(mask("pattern"), masked)
-        if masked != text:
-            return masked
-        if len(text) <= _REMEMBERED_CHARACTERS:
-            if len(self._clean) >= _REMEMBERED:
-                self._clean = set()
-            self._clean.add(text)
-        return text
+        return masked
 
     def _item(self, rule: str | None, value: Any) -> Any:
         if rule is None:
@@ -317,10 +322,17 @@ class Masker:
 
 
 def _has_one(text: str, hints: tuple[str, ...]) -> bool:
-    for hint in hints:  # noqa: SIM110 - a generator costs as much as the search
-        if hint in text:
-            return True
-    return False
+    return any(map(text.__contains__, hints))
+
+
+@functools.cache
+def _rare_hints() -> tuple[str, ...]:
+    return tuple(hint for rule in rules() if rule.replace is not _card for hint in rule.hints)
+
+
+def _is_suspicious(text: str) -> bool:
+    """Tell whether any rule may match; most texts are none of it, and this is all that they cost."""
+    return _has_one(text, _rare_hints()) or text.count(" ") > 2 or text.count("-") > 2
 
 
 def _same(one: object, other: object) -> bool:
