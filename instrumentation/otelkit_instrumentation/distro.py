@@ -25,6 +25,7 @@ from opentelemetry.util._importlib_metadata import EntryPoint
 import otelkit
 from otelkit.config import Settings, load
 from otelkit.exceptions import OtelkitError
+from otelkit.exporters.workers.identity import server_process
 
 __all__ = ("OtelkitConfigurator", "OtelkitDistro")
 
@@ -43,8 +44,9 @@ class OtelkitConfigurator(_BaseConfigurator):
     A mistake in the configuration is told in one line on stderr and goes no
     further: raised, it would be logged twice with its traceback by the loader.
 
-    In a Python process that an instrumented one has started, /metrics is left
-    to that one, as it has the port; all other exporters work in both.
+    Workers of one server share /metrics. In any other Python process that an
+    instrumented one has started, it is left to that one, as it has the port;
+    all other exporters work in both.
 
     Attributes:
         is_off: Whether nothing is to be instrumented: the last attempt failed, or the settings turn otelkit off.
@@ -58,7 +60,11 @@ class OtelkitConfigurator(_BaseConfigurator):
             settings = load()
             arguments = _without_taken_port(settings)
             otelkit.configure(**arguments)
-            if _serves(settings) and not arguments:
+            if (
+                _serves(settings)
+                and not arguments
+                and not _is_another_live_process(os.environ.get(_SERVING_PROCESS, ""))
+            ):
                 os.environ[_SERVING_PROCESS] = str(os.getpid())
             cls.is_off = not settings.enabled
         except Exception as error:
@@ -87,8 +93,11 @@ class OtelkitDistro(BaseDistro):
 
 
 def _without_taken_port(settings: Settings) -> Mapping[str, object]:
-    """Return the arguments that leave /metrics to the ancestor that serves it; none when there is no such process."""
-    if not _serves(settings) or not _is_another_live_process(os.environ.get(_SERVING_PROCESS, "")):
+    """Return the arguments that leave /metrics to the ancestor that serves it; none when it is ours, or shared."""
+    serving = os.environ.get(_SERVING_PROCESS, "")
+    if not _serves(settings) or not _is_another_live_process(serving):
+        return {}
+    if settings.workers_folder is not None or server_process() == server_process(int(serving)):
         return {}
     return {"metrics_exporters": [name for name in settings.metrics_exporters if name != "prometheus"]}
 

@@ -35,7 +35,7 @@ _UWSGI = (
 _SERVERS = {
     "gunicorn": (
         "gunicorn forks its workers. otelkit starts afresh in each, as a service instance of its own.",
-        "Send OTLP to a Collector on this machine: /metrics is served by the master and does not see its workers.",
+        "Nothing to do: the workers share one /metrics. With --user and --preload, set workers_folder for both users.",
     ),
     "uwsgi": _UWSGI,
     "pyuwsgi": _UWSGI,
@@ -45,7 +45,7 @@ _SERVERS = {
     ),
     "uvicorn": (
         "uvicorn --workers and --reload start processes that each set otelkit up anew.",
-        "Send OTLP to a Collector on this machine: the first process alone can serve /metrics.",
+        "Nothing to do: the workers share one /metrics.",
     ),
 }
 

@@ -6,8 +6,8 @@
 Puts a folder with a ``sitecustomize`` first on PYTHONPATH and becomes the
 program (exec): process id, exit code, signals, stdin, stdout and working
 folder are the program's own. The Python processes that the program starts
-inherit PYTHONPATH and are instrumented too, unless ``--no-children``; of
-all of them, the first alone serves /metrics.
+inherit PYTHONPATH and are instrumented too, unless ``--no-children``; workers
+of one server share /metrics, other programs leave it to the first.
 """
 
 from __future__ import annotations

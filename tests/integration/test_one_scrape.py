@@ -59,7 +59,7 @@ async def app(scope, receive, send):
 class Server:
     """A real server and its page."""
 
-    def __init__(self, folder: Path, command: list[str], code: str) -> None:
+    def __init__(self, folder: Path, command: list[str], code: str, **variables: str) -> None:
         (folder / "shop.py").write_text(code)
         self.page = workers.free_port()
         self.port = workers.free_port()
@@ -72,7 +72,7 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=folder,
-                env=workers.environment(folder, OTEL_EXPORTER_PROMETHEUS_PORT=str(self.page)),
+                env=workers.environment(folder, OTEL_EXPORTER_PROMETHEUS_PORT=str(self.page), **variables),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -122,8 +122,8 @@ def serve(tmp_path):
     """Start a server that ends with the test."""
     started = []
 
-    def begin(*command, code):
-        started.append(Server(tmp_path, list(command), code))
+    def begin(*command, code, **variables):
+        started.append(Server(tmp_path, list(command), code, **variables))
         return started[-1]
 
     yield begin
@@ -229,4 +229,56 @@ def test_the_folder_stays_small(serve, tmp_path):
     assert server.total() == server.sent()
     names = [path.name for path in tmp_path.glob("otelkit-*/*/*")]
     assert sum(name.endswith(".values") for name in names) <= 10
+    server.end()
+
+
+UNAWARE = """
+import os
+from opentelemetry import metrics
+hits = metrics.get_meter("shop").create_counter("hits")
+
+async def asgi(scope, receive, send):
+    while scope["type"] == "lifespan":
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+    hits.add(1, {"path": scope["path"]})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+
+def wsgi(environ, start):
+    hits.add(1, {"path": environ["PATH_INFO"]})
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["gunicorn", "shop:wsgi", "-w", "3", "-b", "127.0.0.1:PORT"], id="gunicorn"),
+        pytest.param(["gunicorn", "shop:wsgi", "-w", "3", "--preload", "-b", "127.0.0.1:PORT"], id="preload"),
+        pytest.param(["uvicorn", "shop:asgi", "--workers", "2", "--port", "PORT"], id="uvicorn"),
+    ],
+)
+def test_a_server_that_has_never_heard_of_it(serve, command):
+    """Under ``otelkit run`` the SDK's own instruments are exact as well, host and processes once."""
+    options = [
+        "otelkit",
+        "run",
+        "--metrics-exporters",
+        "prometheus",
+        "--traces-exporters",
+        "none",
+        "--",
+        sys.executable,
+    ]
+    server = serve(*options, "-m", *command, code=UNAWARE)
+    server.load(200)
+    assert server.total() == server.sent()
+    samples = workers.scrape(server.page)
+    assert [sample.value for sample in samples["system_cpu_logical_count"]] == [os.cpu_count()]
+    assert len(samples["process_memory_usage_bytes"]) == 1
+    assert len(samples["target_info"]) == 1
     server.end()

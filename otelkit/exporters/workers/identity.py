@@ -31,9 +31,9 @@ class ServerProcess(NamedTuple):
     start: int
 
 
-def server_process() -> ServerProcess:
-    """Return the process that this one's server is known by. Without ``/proc``, this process."""
-    pid = os.getpid()
+def server_process(pid: int = 0) -> ServerProcess:
+    """Return the process that the server of ``pid`` (this process's, by default) is known by; without /proc, itself."""
+    pid = pid or os.getpid()
     for _ in range(_MAX_DEPTH):
         parent = _parent(pid)
         if parent <= 1 or not _same_program(pid, parent):
