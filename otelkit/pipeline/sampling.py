@@ -19,10 +19,8 @@ door must that does not trust its callers.
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,6 +28,8 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
+
+from otelkit._core._fork import forks
 
 __all__ = ("DEFAULT_TRACES_PER_SECOND", "SAMPLERS", "Adaptive", "RateLimited", "traces_per_second")
 
@@ -67,7 +67,7 @@ class _RateSampler(Sampler):
         self.rate = rate
         self._clock = clock
         self.start_afresh()
-        _samplers.add(self)
+        forks.in_child(self.start_afresh)
 
     def start_afresh(self) -> None:
         """Begin as if no trace had come yet, with a fresh lock, as a forked child must."""
@@ -290,14 +290,3 @@ SAMPLERS: dict[str, Callable[[Any], Sampler]] = {
     "otelkit_parentbased_adaptive": parent_based_adaptive,
 }
 """By their names in OTEL_TRACES_SAMPLER."""
-
-_samplers: weakref.WeakSet[_RateSampler] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for sampler in list(_samplers):
-        sampler.start_afresh()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

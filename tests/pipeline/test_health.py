@@ -47,7 +47,8 @@ def test_work_is_measured() -> None:
     ((labels, seconds),) = points(registry, semconv.CPU_TIME).items()
     assert dict(labels) == {"otelkit.activity": "export", "otelkit.exporter": "here"}
     assert 0.1 <= seconds < 0.2
-    (duration,) = [found for metric, (found,) in registry.snapshot() if metric.name == "otelkit.export.duration"]
+    name = semconv.EXPORT_DURATION.name
+    (duration,) = [point for metric, found in registry.snapshot() if metric.name == name for point in found]
     assert duration.count == 2
     assert duration.sum >= 0.3
 
