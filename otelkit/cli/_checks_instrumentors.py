@@ -21,6 +21,8 @@ GROUP = "opentelemetry_instrumentor"
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 # otelkit publishes the machine's metrics itself, as the setting `machine` says.
 _COVERED = {"psutil"}
+# OpenTelemetry's list has them for another library's sake: pydantic for tortoise-orm's.
+_BESIDE_THE_POINT = {"pydantic"}
 _MACHINE = "otelkit_machine"
 
 
@@ -92,7 +94,7 @@ def _without_instrumentor() -> dict[str, str]:
     found = {}
     for row in libraries:
         library, package = Requirement(row["library"]), Requirement(row["instrumentation"])
-        if library.name in _COVERED or _version(package.name) is not None:
+        if library.name in _COVERED | _BESIDE_THE_POINT or _version(package.name) is not None:
             continue
         present = _version(library.name)
         if present is not None and library.specifier.contains(present, prereleases=True):

@@ -127,9 +127,11 @@ def _from_own(environ: Mapping[str, str]) -> Layer:
         if not variable.startswith(OTELKIT_PREFIX) or variable in RESERVED or not text.strip():
             continue
         if variable not in names:
-            raise ConfigurationError(
-                "a known setting", repr(variable), "the environment", did_you_mean(variable, [*names, *RESERVED])
-            )
+            # Without the prefix that all share: it would make everything alike.
+            known = [each.removeprefix(OTELKIT_PREFIX) for each in (*names, *RESERVED)]
+            near = did_you_mean(variable.removeprefix(OTELKIT_PREFIX), known)
+            remedy = near.replace("'", f"'{OTELKIT_PREFIX}", 1) or "Unset it: docs/configuration.md lists all settings."
+            raise ConfigurationError("a known setting", repr(variable), "the environment", remedy)
         setting = settings_by_name()[names[variable]]
         layer[setting.name] = Given(_convert.from_text(setting, text.strip(), variable, is_otel=False), variable)
     return _with_resource_keys(layer)

@@ -101,6 +101,13 @@ def test_library_without_instrumentor(doctor, install):
     assert "opentelemetry-instrumentation-pyramid" in finding["fix"]
 
 
+def test_pydantic_alone_asks_for_no_instrumentor(doctor, install):
+    """OpenTelemetry lists pydantic for Tortoise's instrumentor; who has pydantic is not told to install that."""
+    install("pydantic", "2.12")
+    findings = doctor().report["findings"]
+    assert not any("pydantic" in finding["message"] or "tortoise" in finding["fix"] for finding in findings)
+
+
 def test_libraries_of_otelkit_are_no_warning(doctor):
     """What otelkit brought along itself is offered, but not complained about."""
     finding = doctor().of("instrumentors.optional")

@@ -177,6 +177,12 @@ def test_arguments(arguments: dict[str, Any], text: str) -> None:
 
 VARIABLES = [
     (
+        "OTELKIT_QUUX",
+        "1",
+        "Expected a known setting, got 'OTELKIT_QUUX' - at the environment. "
+        "Unset it: docs/configuration.md lists all settings.",
+    ),
+    (
         "OTELKIT_EXPORT_INTERVAL",
         "10",
         "Expected a known setting, got 'OTELKIT_EXPORT_INTERVAL' - at the environment. "
