@@ -67,7 +67,7 @@ $(OTELCOL): tools/collector/builder.yaml
 test-collector: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) ## otelkit before the real Collector; needs Go.
 	$(BIN)/pytest -m collector $(ARGS)
 
-test-servers: $(VENV)/.servers $(VENV)/.wheel ## Real servers with several workers.
+test-servers: $(VENV)/.servers $(VENV)/.wheel ## gunicorn, uvicorn, Celery and pools of several workers; needs redis-server.
 	$(BIN)/pytest -m servers $(ARGS)
 
 bench: $(VENV)/.test ## Measure against the rivals and print the table.

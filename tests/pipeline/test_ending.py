@@ -90,28 +90,23 @@ _POOLS = {
         "pool.close(); pool.join()"
     ),
     "ProcessPoolExecutor": "with ProcessPoolExecutor(2, mp_context=context) as pool: list(pool.map(record, range(5)))",
-    "ProcessPoolExecutor, recycled": (
-        "with ProcessPoolExecutor(2, **recycled, mp_context=context) as pool: list(pool.map(record, range(5)))"
-    ),
 }
 
 
-_SLOW = pytest.mark.servers  # each child imports everything anew
-_METHODS = ["fork", pytest.param("forkserver", marks=_SLOW), pytest.param("spawn", marks=_SLOW)]
-
-
-@pytest.mark.parametrize("method", _METHODS)
 @pytest.mark.parametrize("pool", _POOLS)
-def test_pool_processes_deliver(tmp_path: Path, method: str, pool: str) -> None:
-    """Children of multiprocessing leave by os._exit, past atexit; what they recorded arrives all the same."""
+def test_pool_processes_deliver(tmp_path: Path, pool: str) -> None:
+    """
+    Children of multiprocessing leave by os._exit, past atexit; what they recorded arrives all the same.
+
+    More of them, with the other ways of starting one: tests/servers/test_matrix.py.
+    """
     main = f"""
 def wait():
     while not os.path.exists(os.environ["READY"]):
         time.sleep(0.01)
 
 if __name__ == "__main__":
-    context = multiprocessing.get_context({method!r})
-    recycled = {{"max_tasks_per_child": 1}} if {method!r} != "fork" else {{}}
+    context = multiprocessing.get_context("fork")
     {_POOLS[pool]}
 """
     with OtlpReceiver() as receiver:
