@@ -13,20 +13,17 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import translate
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from otelkit._credentials import Rule, is_suspicious, mask, rules, without_credentials
 
 __all__ = ("Masker", "Rule", "mask", "masker_of", "rules")
 
 _REMEMBERED = 4_096
 _REMEMBERED_CHARACTERS = 256
 _SHORTEST_SECRET = 8
-
-
-def mask(rule: str) -> str:
-    """Return what stands where a secret stood."""
-    return f"[masked: {rule}]"
 
 
 # -- keys ---------------------------------------------------------------------
@@ -62,157 +59,6 @@ def _secret_word(key: str) -> str | None:
     if last == "pwd" and len(words) > 1:  # alone it is the working directory
         return last
     return pair if pair in _LAST_PAIRS else None
-
-
-# -- values -------------------------------------------------------------------
-
-
-class Rule(NamedTuple):
-    """
-    What one kind of secret looks like inside a text.
-
-    Attributes:
-        name: What stands in the mask.
-        hints: One of them is in every text that the pattern matches; asked first, for it costs next to nothing.
-        pattern: Its source.
-        about: For the docs.
-        words: One of them is in every such text in lower case.
-        replace: What to put in place of a match; None for the mask.
-    """
-
-    name: str
-    hints: tuple[str, ...]
-    pattern: str
-    about: str
-    words: tuple[str, ...] = ()
-    replace: Callable[[re.Match[str]], str] | None = None
-
-
-_NAMES = r"password|passwd|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?"
-_NAME_WORDS = ("passw", "passph", "pwd", "secret", "token", "key", "credential")
-_MASKED = r"(?!\[masked|REDACTED)"
-
-
-def _user_info(found: re.Match[str]) -> str:
-    return "REDACTED:REDACTED@" if found[1] else "REDACTED@"
-
-
-def _parameter(found: re.Match[str]) -> str:
-    return f"{found[1]}REDACTED"
-
-
-def _authorization(found: re.Match[str]) -> str:
-    return f"{found[1]} {mask('authorization')}"
-
-
-def _assignment(found: re.Match[str]) -> str:
-    value = found[3]
-    quote = value[0] if value[0] in "\"'" else ""
-    closing = quote if len(value) > 1 and value.endswith(quote) else ""
-    return f"{found[1]}{found[2]}{quote}{mask('assignment')}{closing}"
-
-
-def _card(found: re.Match[str]) -> str:
-    digits = [int(digit) for digit in found[0] if digit.isdecimal()]
-    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
-    return found[0] if (sum(digits[-1::-2]) + sum(doubled)) % 10 else mask("card number")
-
-
-def rules() -> tuple[Rule, ...]:
-    """Return the rules for values, in the order in which they are applied."""
-    return (
-        Rule(
-            "private key",
-            ("PRIVATE KEY-----",),
-            r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----(?:(?!-----END ).)*"
-            r"(?:-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----)?",
-            "PEM private keys, whole or cut off",
-        ),
-        Rule(
-            "URL user info",
-            ("://",),
-            rf"(?<=://){_MASKED}(?![^/@\s:]*:\*{{8}}@)[^/\s?#\"'<>:@]*(:)?[^/\s?#\"'<>]*@",
-            "user and password in URLs and connection strings: `postgres://REDACTED:REDACTED@db/shop`, as the "
-            "semantic conventions write it",
-            replace=_user_info,
-        ),
-        Rule(
-            "URL parameter",
-            ("=",),
-            rf"([?&;](?:[\w.-]{{0,40}}?(?:token|password|passwd|secret|api[-_]?key|signature|credential)"
-            rf"|sig|pwd|awsaccesskeyid|jwt)=){_MASKED}[^&#;\s\"'<>]+",
-            "URL parameters that end in token, password, secret, api_key, signature or credential; sig, pwd, jwt and "
-            "AWSAccessKeyId",
-            (*_NAME_WORDS, "sig", "jwt"),
-            _parameter,
-        ),
-        Rule(
-            "JWT",
-            ("eyJ",),
-            r"\beyJ[\w-]{8,500}\.[\w-]{8,}(?:\.[\w-]*){1,3}",
-            "JSON web tokens",
-        ),
-        Rule("AWS key", ("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b", "AWS access key ids"),
-        Rule(
-            "GitHub token",
-            ("gh", "github_pat_"),
-            r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
-            "GitHub tokens: `ghp_`, `gho_`, `ghu_`, `ghs_`, `ghr_`, `github_pat_`",
-        ),
-        Rule(
-            "vendor token",
-            ("glpat-", "xox", "AIza", "_live_", "_test_", "sk-", "hf_", "npm_", "pypi-", "SG.", "dop_v1_"),
-            r"\b(?:glpat-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|[rs]k_(?:live|test)_\w{16,}"
-            r"|sk-(?=[\w-]{0,200}\d)[\w-]{20,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{50,}"
-            r"|SG\.[\w-]{16,}\.[\w-]{16,}|dop_v1_[0-9a-f]{64})",
-            "tokens of GitLab, Slack, Google, Stripe, OpenAI, Anthropic, Hugging Face, npm, PyPI, SendGrid and "
-            "DigitalOcean",
-        ),
-        Rule(
-            "authorization",
-            ("earer", "EARER", "asic", "ASIC"),
-            r"\b(bearer|basic)\s+(?=\S*(?:[\d=]|(?-i:[a-z][A-Z])))[\w.~+/-]{8,}=*",
-            "`Bearer …` and `Basic …` with something that is no word behind it",
-            replace=_authorization,
-        ),
-        Rule(
-            "assignment",
-            ("=", '":', "':"),
-            rf"({_NAMES})([\"']?=|[\"']?\s+=\s*(?=[\"'])|[\"']\s*:\s*(?=[\"'])){_MASKED}"
-            rf"(\"{_MASKED}[^\"]*\"?|'{_MASKED}[^']*'?|[^\s,;&\"')}}\]>]+)",
-            '`password=…` in connection strings and messages, `"token": "…"` in JSON; also passwd, pwd, secret, '
-            "api_key, access_key, private_key, credential",
-            _NAME_WORDS,
-            _assignment,
-        ),
-        Rule(
-            "card number",
-            ("-", " "),
-            r"(?<![\w-])\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?![\w-])",
-            "payment cards in groups of four whose check digit is right; ungrouped digits are ids far more often",
-            replace=_card,
-        ),
-    )
-
-
-class _Compiled(NamedTuple):
-    hints: tuple[str, ...]
-    words: tuple[str, ...]
-    pattern: re.Pattern[str]
-    replace: str | Callable[[re.Match[str]], str]
-
-
-@functools.cache
-def _compiled() -> tuple[_Compiled, ...]:
-    return tuple(
-        _Compiled(
-            rule.hints,
-            rule.words,
-            re.compile(rule.pattern, re.I if rule.words or rule.replace is _authorization else re.S),
-            rule.replace or mask(rule.name),
-        )
-        for rule in rules()
-    )
 
 
 # -- both ---------------------------------------------------------------------
@@ -272,7 +118,7 @@ class Masker:
         """Return free text, such as an exception's message, without the secrets in it."""
         if len(text) < _SHORTEST_SECRET or text in self._clean:
             return text
-        if self._patterns or _is_suspicious(text):
+        if self._patterns or is_suspicious(text):
             masked = self._masked(text)
             if masked != text:
                 return masked
@@ -283,18 +129,10 @@ class Masker:
         return text
 
     def _masked(self, text: str) -> str:
-        masked, lower = text, ""
-        for hints, words, pattern, replace in _compiled():
-            if not _has_one(masked, hints):
-                continue
-            if words:
-                lower = lower or text.lower()
-                if not _has_one(lower, words):
-                    continue
-            masked = pattern.sub(replace, masked)
+        text = without_credentials(text)
         for pattern in self._patterns:
-            masked = pattern.sub(mask("pattern"), masked)
-        return masked
+            text = pattern.sub(mask("pattern"), text)
+        return text
 
     def _item(self, rule: str | None, value: Any) -> Any:
         if rule is None:
@@ -319,20 +157,6 @@ class Masker:
         if self._keys is not None and self._keys.match(key):
             return "secret_keys"
         return _secret_word(key)
-
-
-def _has_one(text: str, hints: tuple[str, ...]) -> bool:
-    return any(map(text.__contains__, hints))
-
-
-@functools.cache
-def _rare_hints() -> tuple[str, ...]:
-    return tuple(hint for rule in rules() if rule.replace is not _card for hint in rule.hints)
-
-
-def _is_suspicious(text: str) -> bool:
-    """Tell whether any rule may match; most texts are none of it, and this is all that they cost."""
-    return _has_one(text, _rare_hints()) or text.count(" ") > 2 or text.count("-") > 2
 
 
 def _same(one: object, other: object) -> bool:
