@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -137,35 +137,48 @@ class Folder:
 
         Errors: raises none; what cannot be read is left out, counted and logged.
         """
+        live: list[Snapshot] = []
         with self._exclusive() as exclusive:
-            live: list[Snapshot] = []
-            dead: dict[str, Snapshot] = {}
             gone: list[str] = []
+            dead: dict[str, Snapshot] = {}
             for name in self.members():
                 if name == without:
                     continue
                 # In this order: of one that was dead before it was read, nothing can come any more.
                 alive = self.is_alive(name)
                 snapshot = self._read(name)
-                if alive and snapshot is not None:
-                    live.append(snapshot)
-                elif not alive:
+                if not alive:
                     gone.append(name)
-                    if snapshot is not None:
+                if snapshot is not None:
+                    if alive:
+                        live.append(snapshot)
+                    else:
                         dead[name] = snapshot
-            # Last: whoever was folded since is in it, and by name.
-            record = self._read(_RECORD_NAME)
-            if record is None and self.path_of(_RECORD_NAME, VALUES).exists():
-                self._set_aside()
-            folded = record.folded if record else {}
-            fresh = [snapshot for name, snapshot in dead.items() if name not in folded]
+            return Contents(live, self._settle(gone, dead, exclusive=exclusive))
+
+    def tidy(self) -> None:
+        """Fold the dead. Cost: 20 µs for each live member."""
+        with self._exclusive() as exclusive:
+            gone = [name for name in self.members() if not self.is_alive(name)]
             if exclusive and gone:
+                read = {name: self._read(name) for name in gone}
+                self._settle(gone, {name: each for name, each in read.items() if each is not None}, exclusive=True)
+
+    def _settle(self, gone: Sequence[str], dead: Mapping[str, Snapshot], *, exclusive: bool) -> list[Snapshot]:
+        """Return what the dead amount to; folded, with the lock."""
+        # After their files: whoever was folded since is in the record, and by name.
+        record = self._read(_RECORD_NAME)
+        if record is None and self.path_of(_RECORD_NAME, VALUES).exists():
+            self._set_aside()
+        folded = record.folded if record else {}
+        fresh = [snapshot for name, snapshot in dead.items() if name not in folded]
+        if exclusive:
+            if gone:
                 with guard.shield("workers: folding of the dead"):
                     record, fresh = self._fold(record, fresh, gone), []
                     self._remove(gone)
-            if exclusive:
-                self._sweep()
-            return Contents(live, ([record] if record else []) + fresh)
+            self._sweep()
+        return ([record] if record else []) + fresh
 
     def _fold(self, record: Snapshot | None, fresh: Sequence[Snapshot], gone: Sequence[str]) -> Snapshot | None:
         if not fresh:

@@ -39,6 +39,8 @@ COST_LIMIT = 1 / 200
 """Share of one CPU that regular writing may take; the interval grows as needed."""
 ANSWER_TIMEOUT_S = 0.5
 """How long a scrape waits for a worker that is busy; then its last snapshot counts."""
+TIDY_INTERVAL_S = 10.0
+"""How often whoever has the port folds the dead, where no scrape does."""
 PORT_POLL_S = 0.25
 """How often a worker looks whether the port has become free."""
 
@@ -110,14 +112,14 @@ class Group:
             if not self.is_alone():
                 self._write()
 
-    def close(self) -> None:
-        """Leave the last snapshot, stop, and wake the others, of whom one takes the port; again is harmless."""
+    def close(self, *, wake_others: bool) -> None:
+        """Leave the last snapshot and stop; again is harmless. Others that are woken try to take the port."""
         if self._closed:
             return
         self._closed = True
         thread, self._thread = self._thread, None
         with guard.shield("workers: end"):
-            for name in self.folder.members():
+            for name in self.folder.members() if wake_others else ():
                 if name != self.member.name:
                     ring(self.folder, name)
             if thread is not None:
@@ -152,7 +154,7 @@ class Group:
         if self._forked:
             time.sleep(_HOOKS_S)
         serving = False
-        written_at = time.monotonic()
+        written_at = tidied_at = time.monotonic()
         with guard.shield("workers: entering"):
             self.member.enter()
         while not self._closed:
@@ -168,6 +170,10 @@ class Group:
                 with guard.shield("workers: collection"):
                     self._write()
                 written_at = time.monotonic()
+            if serving and time.monotonic() - tidied_at >= TIDY_INTERVAL_S:
+                with guard.shield("workers: folding of the dead"):
+                    self.folder.tidy()
+                tidied_at = time.monotonic()
 
     # -- other processes ----------------------------------------------------------
 

@@ -61,6 +61,8 @@ class Lock:
         """Release the lock and close the file; again is harmless."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0 and self._pid == os.getpid():
+            # First: a child that is forked from here on may keep the file open, but not the lock.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
             _open.discard(descriptor)
             os.close(descriptor)
 

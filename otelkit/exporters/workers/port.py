@@ -94,11 +94,13 @@ class Port:
                     raise
             time.sleep(0.02)
 
-    def release(self) -> None:
-        """Stop answering and let the next one have the port, for good; again is harmless."""
+    def release(self) -> bool:
+        """Stop answering and let the next one have the port, for good; tell whether this process had it."""
         self._open = False
         with self._taking:
+            had = self.server is not None
             self._let_go()
+            return had
 
     def after_fork_in_child(self) -> None:
         """Let go of what is the parent's."""

@@ -145,9 +145,9 @@ class Workers:
 
     def close(self) -> None:
         """Free the port and leave what was recorded; again is harmless."""
-        self._port.release()
+        had_port = self._port.release()
         if self._group:
-            self._group.close()
+            self._group.close(wake_others=had_port)
             if self._is_own() and self._group.is_alone():
                 with guard.shield("workers: end"):
                     self._group.folder.discard()

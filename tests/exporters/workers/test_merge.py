@@ -3,7 +3,7 @@
 """The laws of merging: workers together say what one process would have said."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import workers
 
@@ -39,6 +39,7 @@ def dropped():
     return {dict(labels)["otelkit.reason"]: items for what, labels, items in guard.tallies() if what == "dropped"}
 
 
+@settings(deadline=None)
 @given(SHARES)
 def test_explicit_histograms_add_up(shares):
     """Buckets, count, sum and extremes are those of all observations in one process."""
@@ -49,6 +50,7 @@ def test_explicit_histograms_add_up(shares):
     assert found.sum == pytest.approx(alone.sum)
 
 
+@settings(deadline=None)
 @given(SHARES)
 def test_exponential_histograms_add_up(shares):
     """At the lowest of the scales, buckets hold what a process of that scale would have put there."""
@@ -68,6 +70,7 @@ def test_exponential_histograms_add_up(shares):
         assert held
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=6), st.data())
 def test_it_does_not_matter_who_is_dead(values, data):
     """Counters say the same whether their workers live, are dead, or were folded in any groups."""

@@ -6,7 +6,7 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import workers
 
@@ -56,6 +56,7 @@ def test_every_kind_comes_back_as_it_was():
     assert type(point.attributes) is Attributes
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_other_file_is_refused(content):
     """Bytes that are no snapshot are damage, never another error."""
@@ -63,6 +64,7 @@ def test_any_other_file_is_refused(content):
         wire.decode(content)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_is_noticed(data):
     """One byte that differs, anywhere but in the time of collection, is damage."""
@@ -73,6 +75,7 @@ def test_a_changed_byte_is_noticed(data):
         wire.decode(bytes(content))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_half_a_file_is_refused(length):
     """A file that ends early is damage."""
@@ -81,6 +84,7 @@ def test_half_a_file_is_refused(length):
         wire.decode(content[: length % len(content)])
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=6)))
 def test_a_right_checksum_makes_no_snapshot(body):
     """Contents of another shape are refused though their checksum is right."""
