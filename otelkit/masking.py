@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 from typing import Any, Protocol
 
@@ -90,13 +90,14 @@ class Masker:
         """
         Return ``value`` as it may be shown under ``key``; the very same object if there is nothing to mask.
 
-        Truth values, None and empty text say nothing and stay. Lists are masked item by item.
+        Truth values, None and empty text say nothing and stay. Lists are masked item by item; in those of a command
+        line, what follows ``--password``.
         """
         rule = self._rule_of(key)
         if rule is _ALLOWED:
             return value
         if isinstance(value, (list, tuple)):
-            items = tuple(self._item(rule, item) for item in value)
+            items = tuple(self._item(rule or self._rule_of_option(value, at), item) for at, item in enumerate(value))
             return value if all(map(_same, items, value)) else items
         return self._item(rule, value)
 
@@ -140,6 +141,12 @@ class Masker:
         if value is None or isinstance(value, bool) or value in ("", "true", "false"):
             return value
         return mask(rule)
+
+    def _rule_of_option(self, items: Sequence[Any], at: int) -> str | None:
+        option = items[at - 1] if at else None
+        if not isinstance(option, str) or not option.startswith("-") or "=" in option:
+            return None
+        return self._rule_of(option.lstrip("-")) or None
 
     def _rule_of(self, key: str) -> str | None:
         try:

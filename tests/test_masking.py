@@ -132,6 +132,15 @@ def test_lists_are_masked_item_by_item() -> None:
     assert masker.value("arguments", ["--user", "password=hunter2"]) == ("--user", "password=[masked: assignment]")
 
 
+def test_command_lines() -> None:
+    """What follows an option that names a secret is one."""
+    line = ["mysql", "--user", "ada", "--password", "hunter2", "--db-password=hunter2", "-v", "--token", "--x"]
+    assert Masker().value("process.command_args", line) == (
+        *("mysql", "--user", "ada", "--password", "[masked: password]", "--db-password=[masked: assignment]", "-v"),
+        *("--token", "[masked: token]"),
+    )
+
+
 def test_more_keys_fewer_keys_more_patterns() -> None:
     """The list is extended by names and patterns, and any key can be let through."""
     masker = Masker(["customer.*", "Iban"], ["db.password", "debug.*"], [r"\bEMP-\d{4}\b"])

@@ -13,6 +13,7 @@ from otelkit.cli._findings import Finding, Status
 from otelkit.cli._probe import SECTION
 from otelkit.cli._wire import tls_context
 from otelkit.config import Settings
+from otelkit.masking import Masker
 
 __all__ = ("check",)
 
@@ -102,7 +103,7 @@ def _owner(port: int) -> str:
         ]
         if not listeners:
             return ""
-        command = " ".join(psutil.Process(listeners[0]).cmdline()[:3])
+        command = " ".join(Masker().value("command", psutil.Process(listeners[0]).cmdline())[:3])
     except (psutil.Error, OSError):
         return ""
     return f" by process {listeners[0]} ({command[:60]})"
