@@ -40,6 +40,14 @@ ORIGINAL = "__otelkit_original__"
 """Attribute of a wrapper that holds the function as the user wrote it."""
 
 
+_FILE = "<otelkit recorder>"
+
+
+def is_wrapper(function: Any) -> bool:
+    """Tell a wrapper of ours from a decorator of the user's around one: `functools.wraps` copies our attributes."""
+    return getattr(getattr(function, "__code__", None), "co_filename", None) == _FILE
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """
@@ -125,7 +133,7 @@ def _keep_methods(wrapper: Any, function: Any) -> None:
 def _compiled(text: str) -> Callable[..., Any]:
     # Methods of the same shape share one compilation; each gets a function of its own from the factory.
     namespace: dict[str, Any] = {"__name__": "otelkit.recorder", "__builtins__": __builtins__}
-    exec(compile(text, "<otelkit recorder>", "exec"), namespace)  # noqa: S102 - built from our templates and parameter names only
+    exec(compile(text, _FILE, "exec"), namespace)  # noqa: S102 - built from our templates and parameter names only
     return namespace["_o_make"]
 
 

@@ -25,7 +25,7 @@ from otelkit._core._snapshot import Metric
 from otelkit.decorators._failures import ErrorTypes, Judge
 from otelkit.decorators._frame import FramePlan
 from otelkit.decorators._labels import LabelPlan, Labels, plan_labels
-from otelkit.decorators._recorder import ORIGINAL, Plan, record
+from otelkit.decorators._recorder import Plan, record
 from otelkit.decorators._signature import Signature, signature_of
 from otelkit.decorators._spans import SpanSpec
 from otelkit.exceptions import DeclarationError
@@ -367,8 +367,3 @@ def observed(
         )
 
     return decorator if function is None else decorator(function)
-
-
-def original_of(function: Any) -> Any:
-    """Return the function that a wrapper of ours wraps, or ``function`` itself."""
-    return getattr(function, ORIGINAL, function)

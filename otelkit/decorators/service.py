@@ -13,6 +13,7 @@ from otelkit import semconv
 from otelkit._core._snapshot import Metric
 from otelkit.decorators._failures import ErrorTypes
 from otelkit.decorators._labels import Labels
+from otelkit.decorators._recorder import is_wrapper
 from otelkit.decorators.metered import Subject, checked_text, decorate, switched_on
 from otelkit.exceptions import DeclarationError
 
@@ -184,7 +185,9 @@ def _as_action(cls: type, attribute: str, member: Any, name: str | None, prefix:
         record_error_if=said.record_error_if,
         ignore=said.ignore,
     )
-    # The plain function, not a base's wrapper: otherwise an inherited action would be recorded twice.
-    wrapped = decorate(said.function, lambda _: subject, "otelkit.service")
-    setattr(wrapped, ACTION, replace(said, function=said.function))
+    # The plain function, not a base's wrapper: otherwise an inherited action would be recorded twice. A decorator that
+    # stands above `action` is neither: it may be what checks the caller's rights, and must stay.
+    function = said.function if is_wrapper(plain) else plain
+    wrapped = decorate(function, lambda _: subject, "otelkit.service")
+    setattr(wrapped, ACTION, replace(said, function=function))
     return type(member)(wrapped) if isinstance(member, (staticmethod, classmethod)) else wrapped

@@ -133,3 +133,56 @@ def test_an_error_can_be_sent_to_another_process() -> None:
         otelkit.metered(threading.Lock())  # type: ignore[type-var]
     sent = pickle.loads(pickle.dumps(caught.value))
     assert (type(sent), str(sent)) == (DeclarationError, str(caught.value))
+
+
+def test_a_decorator_above_action_stays() -> None:
+    """What checks the caller's rights is never taken away by a service, wherever it stands, also when inherited."""
+
+    def signed_in(method: Any) -> Any:
+        @functools.wraps(method)
+        def checked(self: Any) -> Any:
+            if not self.user:
+                raise PermissionError
+            return method(self)
+
+        return checked
+
+    @otelkit.service
+    class Guarded:
+        user = ""
+
+        @signed_in
+        @otelkit.action(name="read")
+        def above(self) -> str:
+            return "secret"
+
+        @otelkit.action(name="write")
+        @signed_in
+        def below(self) -> str:
+            return "secret"
+
+        @signed_in
+        @otelkit.metered
+        def metered(self) -> str:
+            return "secret"
+
+        def open_to_all(self) -> str:
+            return "secret"
+
+    @otelkit.service
+    class GuardedToo(Guarded):
+        open_to_all = signed_in(Guarded.open_to_all)
+
+    for call in (
+        Guarded().above,
+        Guarded().below,
+        Guarded().metered,
+        GuardedToo().above,
+        GuardedToo().below,
+        GuardedToo().open_to_all,
+    ):
+        with pytest.raises(PermissionError):
+            call()
+    served = GuardedToo()
+    served.user = "me"
+    assert [served.above(), served.below(), served.open_to_all()] == ["secret"] * 3
