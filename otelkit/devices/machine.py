@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
+from otelkit._core._fork import forks
 from otelkit._core._snapshot import Kind, Metric
 from otelkit.devices import gpu, host, process, runtime
 from otelkit.devices._part import Part, Sampled
@@ -87,6 +88,14 @@ def _slots_of(meter_provider: MeterProvider | None) -> tuple[MeterProvider, dict
     if provider is current and provider not in _slots and _early is not None and _early in _slots:
         _slots[provider] = _slots[_early]
     return provider, _slots.setdefault(provider, {})
+
+
+def _in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+forks.in_child(_in_child)
 
 
 class Machine:

@@ -10,18 +10,17 @@ Exemplars and ``_created`` do not travel this way: the Pushgateway reads text
 from __future__ import annotations
 
 import base64
-import os
 import threading
 import urllib.error
 import urllib.request
 import uuid
-import weakref
 from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME
 
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit.exceptions import ConfigurationError
 from otelkit.exporters._exposition import TEXT_CONTENT_TYPE
@@ -90,7 +89,7 @@ class PushgatewayReader(PageReader):
         self._instance: str | None = None
         self._pushing = threading.Lock()
         self._stop = threading.Event()
-        _restart_in_children(self)
+        forks.in_child(self._after_fork_in_child)
         self._start()
 
     def push(self, timeout_s: float = REQUEST_TIMEOUT_S) -> bool:
@@ -169,17 +168,6 @@ def create_reader(settings: PushgatewaySettings, registry: SnapshotSource) -> Pu
     Errors: ConfigurationError if the URL cannot be used.
     """
     return PushgatewayReader(settings, registry)
-
-
-def _restart_in_children(reader: PushgatewayReader) -> None:
-    reference = weakref.ref(reader)
-
-    def restart() -> None:
-        alive = reference()
-        if alive is not None:
-            alive._after_fork_in_child()
-
-    os.register_at_fork(after_in_child=restart)
 
 
 def _endpoint(settings: PushgatewaySettings) -> tuple[str, dict[str, str]]:

@@ -24,6 +24,7 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from otelkit import semconv
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import Attributes, Exemplar, Kind, Metric
 from otelkit.pipeline.points import without_summaries
@@ -69,7 +70,19 @@ class Feed:
         self._meter.create_observable_gauge(
             semconv.SERIES.name, [self._collect], semconv.SERIES.unit, semconv.SERIES.description
         )
+        self._start()
+        forks.in_child(self._begin_anew)
+
+    def _start(self) -> None:
         threading.Thread(target=self._work, name="otelkit feed", daemon=True).start()
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.RLock()
+        self._wanted = threading.Event()
+        self._batches.clear()  # the parent's
+        self._points = {}
+        if not self._closed:
+            self._start()
 
     def flush(self, timeout_s: float) -> object:
         """Have the provider deliver, if it can be told to."""

@@ -134,5 +134,5 @@ def _begin_traces_anew(provider: Any) -> None:
             renew_locks(batch)
             renew_exporter(getattr(batch, "_exporter", None) or getattr(batch, "span_exporter", None))
             restart = getattr(batch, "_at_fork_reinit", None)
-            if not forks.hooked and restart:
+            if not forks.hooked and restart and getattr(batch, "_pid", None) != forks.pid:  # it looks, too
                 restart()

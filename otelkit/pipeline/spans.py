@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMult
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler, SamplingResult
 
+from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit.exceptions import ConfigurationError
 from otelkit.masking import Masker
@@ -62,6 +63,7 @@ class ReplaceableSampler(Sampler):
 
     def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
         """Ask the present sampler."""
+        forks.notice()  # nothing else of ours sees each span of a child that no hook told of the fork
         return self.sampler.should_sample(*args, **kwargs)
 
     def get_description(self) -> str:

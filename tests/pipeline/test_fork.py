@@ -147,3 +147,65 @@ def test_forks_amid_recording_and_exporting(tmp_path: Path, forks: int) -> None:
         for name in ("t.cell", "t.added", "t.sizes"):
             assert receiver.totals(name) == {parent: recorded, **dict.fromkeys(children, 1)}
         assert len(receiver.spans()) == (recorded + 63) // 64 + forks
+
+
+_HOOKLESS = """
+import ctypes, signal, time
+cell = counter("t.cell")
+added = metrics.get_meter("application").create_counter("t.added")
+labelled = counter("t.labelled", labels=["by"])
+
+def record(times):
+    for _ in range(times):
+        cell.increment()
+        added.add(1)
+        with trace.get_tracer("application").start_as_current_span("work"):
+            pass
+
+record(100)
+assert pipeline.flush(5)
+child = ctypes.PyDLL(None).fork()  # with the interpreter's lock held, as uWSGI does; no hook runs
+if not child:
+    signal.alarm(20)
+    FIRST
+    record(300)
+    os._exit(not pipeline.shutdown(5))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.parametrize("first", ["labelled.labels(by='me').increment()", "pipeline.flush()", "record(1)"])
+@pytest.mark.parametrize("provider", [OURS, THEIRS], ids=["ours", "theirs"])
+def test_fork_without_hooks(tmp_path: Path, first: str, provider: str) -> None:
+    """Noticed by the process id: from then on the child's numbers are its own, and are delivered under its own id."""
+    with OtlpReceiver() as receiver:
+        program = Program(tmp_path, _PROGRAM + provider + _HOOKLESS.replace("FIRST", first))
+        assert program.run(receiver) == ""
+        parent, child = receiver.instances()
+        for name in ("t.cell", "t.added"):
+            assert receiver.total(name, parent) == 100
+            counted = receiver.total(name, child)
+            if provider == OURS or first != "record(1)":
+                assert counted == 300
+            else:  # with a sampler that is not ours nothing is noticed before a cell's 128th call
+                assert 300 - 127 <= counted < 300
+        assert len(receiver.spans()) == 100 + (301 if first == "record(1)" else 300)
+
+
+def test_forks_amid_grpc_exports(tmp_path: Path) -> None:
+    """Children that were forked beside a thread that exports without a pause deliver by gRPC, too."""
+    source = """
+import threading
+pipeline.configure(file='/dev/null', export_interval_s=0.001, traces_exporters=["none"])
+cell = counter("t.cell")
+for _ in range(30):
+    child = os.fork()
+    if not child:
+        cell.increment()
+        os._exit(not pipeline.shutdown(5))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert pipeline.shutdown(5)
+"""
+    with OtlpReceiver("grpc") as receiver:
+        Program(tmp_path, _PROGRAM + source).run(receiver, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+        assert receiver.total("t.cell") == 30

@@ -11,6 +11,7 @@ import grpc
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
+from otelkit.pipeline.otlp.apart import apart
 from otelkit.pipeline.otlp.credentials import load_credentials
 from otelkit.pipeline.otlp.reply import Reply, Signal
 
@@ -74,7 +75,8 @@ class GrpcTransport:
 
     def send(self, body: bytes, timeout_s: float) -> Reply:
         try:
-            return Reply("delivered", body=self._connect()(body, timeout=timeout_s, metadata=self._metadata))
+            with apart.call():
+                return Reply("delivered", body=self._connect()(body, timeout=timeout_s, metadata=self._metadata))
         except grpc.RpcError as error:
             return _reply(error)
         except Exception as error:  # a channel that was closed meanwhile is a ValueError
