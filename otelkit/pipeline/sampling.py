@@ -221,7 +221,7 @@ def _members(state: TraceState | None) -> list[str]:
 
 
 def _random_value(trace_id: int, state: TraceState | None) -> int:
-    for member in _members(state):
+    for member in _members(state) if state else ():
         if member.startswith("rv:") and len(member) == 17:
             try:
                 return int(member[3:], 16)
@@ -232,6 +232,8 @@ def _random_value(trace_id: int, state: TraceState | None) -> int:
 
 def _with_threshold(state: TraceState | None, threshold: int | None) -> TraceState | None:
     """Return ``state`` with this threshold, or with none: one that does not hold from here on would be a lie."""
+    if not state and threshold is None:
+        return state
     known = _members(state)
     members = [member for member in known if not member.startswith("th:")]
     if threshold is not None:
