@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -31,10 +31,12 @@ def make_request(*names: str, padding: int = 0) -> bytes:
     return encode_spans(make_spans(*names, padding=padding)).SerializeToString()
 
 
-def otlp_settings(endpoint: str, protocol: str = "http", **arguments: object) -> OtlpSettings:
-    """Return how traces are sent to ``endpoint``."""
+def otlp_settings(
+    endpoint: str, protocol: str = "http", signal: Literal["metrics", "traces"] = "traces", **arguments: object
+) -> OtlpSettings:
+    """Return how a signal is sent to ``endpoint``."""
     arguments = {"otlp_endpoint": endpoint, "otlp_protocol": PROTOCOLS[protocol], **arguments}
-    return load(file="/dev/null", environ={}, **arguments).otlp("traces")
+    return load(file="/dev/null", environ={}, **arguments).otlp(signal)
 
 
 def names_of(spans: Sequence[Any]) -> list[str]:

@@ -53,6 +53,7 @@ class Courier:
         self.destination = destination
         self._max_bytes = max_bytes
         self._not_before = 0.0
+        self._closed = False
 
     def attempt(self, parts: deque[bytes], timeout_s: float) -> Attempt:
         """
@@ -77,6 +78,8 @@ class Courier:
                 parts.popleft()
                 self.destination.delivered(self.signal)
                 self._look_at(reply.body)
+            elif self._closed:
+                return Attempt("retry", "closed")  # by us: that says nothing about the receiver
             else:
                 self.destination.failed(self.signal, reply.reason)
                 if reply.retry_after_s:
@@ -120,6 +123,11 @@ class Courier:
         elif partial.error_message:
             text = f"{self.destination.name} says about {self.signal}: {partial.error_message}"
             guard.warn(f"warning of {self.destination.name} {self.signal}", text)
+
+    def close(self) -> None:
+        """Close connections; an attempt under way fails, and nobody is told."""
+        self._closed = True
+        self.transport.close()
 
     def start_afresh(self) -> None:
         """Share no connection with the parent, as a forked child must."""

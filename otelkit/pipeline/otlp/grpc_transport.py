@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+# Or else gRPC's core writes "Got goaway" to stderr when a receiver goes; it reads this once, when it is loaded.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import grpc
 from google.rpc.error_details_pb2 import RetryInfo

@@ -67,7 +67,7 @@ class OtlpMetricExporter(MetricExporter):
         """End attempts that are under way, and close connections."""
         if not self._closed.is_set():
             self._closed.set()
-            self.courier.transport.close()
+            self.courier.close()
 
     def start_afresh(self) -> None:
         """Share nothing with the parent, as a forked child must."""

@@ -16,6 +16,7 @@ MEMORY_BYTES = 8 << 20
 
 BUFFER_FULL = "buffer full"
 TOO_OLD = "waited too long"
+UNDELIVERED = "not delivered before the end"
 
 
 class Parcel:
@@ -170,20 +171,19 @@ class Outbox:
             if stored or self._keeping:
                 self._store()
 
-    def close(self) -> None:
-        """Keep on disk what is still there, and give the files up."""
+    def give_up(self) -> None:
+        """Drop and count what is only in memory: the end has come."""
         with self.changed:
-            self._store()
-            if not self._files:
-                for parcel in list(self._parcels):
-                    self._lose(parcel, "not delivered before the end")
-            else:
-                for parcel in [parcel for parcel in self._parcels if parcel.body is not None]:
-                    self._lose(parcel, "not delivered before the end")
-                self._files.close()
-            self._parcels.clear()
-            self._memory_bytes = self._disk_bytes = 0
+            for parcel in [parcel for parcel in self._parcels if parcel.body is not None]:
+                self._lose(parcel, UNDELIVERED)
             self.changed.notify_all()
+
+    def release(self) -> None:
+        """Leave the files to the next owner."""
+        with self.changed:
+            if self._files:
+                self._files.close()
+            self._reset()
 
     # -- under the lock -------------------------------------------------------
 

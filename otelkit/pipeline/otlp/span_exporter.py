@@ -25,6 +25,10 @@ from otelkit.pipeline.otlp.splitting import count
 
 NAME = "otlp"
 
+_FAILURES_OF_AN_OUTAGE = 3
+
+_LAST_MOMENT_S = 0.1
+
 # How often to look for what dead processes left.
 _ADOPTION_INTERVAL_S = 30.0
 
@@ -88,13 +92,13 @@ class OtlpSpanExporter(SpanExporter):
         """
         Wait until all that was handed over is delivered; False if some of it was not within the time.
 
-        A receiver that has been failing gets one more attempt, no more: its spans are on disk.
+        A receiver that has failed several times in a row gets one more attempt, no more: its spans are on disk.
         """
         end = time.monotonic() + timeout_millis / 1e3
         changed = self.outbox.changed
         with changed:
             failed, lost = self._attempts_failed, self._lost
-            patient = self._failures == 0
+            patient = self._failures < _FAILURES_OF_AN_OUTAGE
             self._hurry = True
             changed.notify_all()
             while len(self.outbox) and not self._closed:
@@ -105,12 +109,15 @@ class OtlpSpanExporter(SpanExporter):
             return not len(self.outbox) and self._lost == lost
 
     def shutdown(self) -> None:
-        """Keep on disk what was not delivered, and stop; does not wait."""
+        """Keep on disk what was not delivered, and stop; waits a moment for an attempt that is under way."""
         if self._closed:
             return
         self._closed = True
-        self.outbox.close()
-        self.courier.transport.close()
+        self.outbox.keep()
+        self.outbox.give_up()
+        self._thread.join(_LAST_MOMENT_S)
+        if self._thread.is_alive():
+            self.courier.close()
 
     # -- the thread -----------------------------------------------------------
 
@@ -122,6 +129,10 @@ class OtlpSpanExporter(SpanExporter):
                 with guard.shield("delivery of spans"):
                     wait_s = self._step()
                 self._wait(wait_s)
+        # Not before: what an attempt has just delivered must not be found by the next owner.
+        if self._closed and pid == os.getpid():
+            self.outbox.release()
+            self.courier.close()
 
     def _step(self) -> float:
         """Deliver until there is nothing left or something fails; return the seconds to wait then."""
@@ -148,8 +159,6 @@ class OtlpSpanExporter(SpanExporter):
                 break
             self._lost += self.courier.drop(parts.popleft(), "refused by the receiver", attempt.reason)
             guard.exported(NAME, "dropped")
-        if self._closed:
-            return None  # it was given up meanwhile
         if attempt.verdict == "delivered":
             guard.exported(NAME, "success")
             self._failures = 0

@@ -14,8 +14,10 @@ from otelkit._core._guard import guard
 
 
 @pytest.fixture(autouse=True)
-def _fresh_guard() -> None:
-    """Count and log anew."""
+def _fresh_guard() -> Iterator[None]:
+    """Count and log anew, and leave nothing for the tests that follow."""
+    guard.reset()
+    yield
     guard.reset()
 
 
