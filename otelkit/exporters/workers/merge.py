@@ -13,10 +13,11 @@ as dropped.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
+from otelkit._core._exponential import MAX_SIZE
 from otelkit._core._guard import guard
 from otelkit._core._snapshot import (
     Attributes,
@@ -36,6 +37,9 @@ from otelkit.exporters.workers.wire import Group, Item, Snapshot
 __all__ = ("common_target", "fold", "merged")
 
 WORKER_LABEL = "process.pid"
+
+MAX_DEAD_SERIES = 10_000
+"""Of one metric in the record of the dead: each new worker may bring label values of its own."""
 
 _Series = dict[frozenset[tuple[str, str]], Point]
 _Found = list[tuple[Snapshot, Item]]
@@ -57,7 +61,8 @@ def fold(record: Snapshot | None, dead: Sequence[Snapshot]) -> Snapshot:
     """Return the record of the dead with further ones in it; what only a live process can tell is left out."""
     parts = [_remains(part) for part in (*([record] if record else []), *dead)]
     started_ns = max(part.started_ns for part in parts)
-    return Snapshot(0, started_ns, 0, common_target(parts), _merge(parts), dict(record.folded) if record else {})
+    groups = [Group(group.scope, [_bounded(item) for item in group.items]) for group in _merge(parts)]
+    return Snapshot(0, started_ns, 0, common_target(parts), groups, dict(record.folded) if record else {})
 
 
 def common_target(parts: Sequence[Snapshot]) -> dict[str, str]:
@@ -176,12 +181,10 @@ _MAX_EXEMPLARS = 20
 
 def _exponentials(a: ExponentialPoint, b: ExponentialPoint) -> ExponentialPoint:
     scale = min(a.scale, b.scale)
-    positive = _dense_sum(
-        _scaled(a.positive_offset, a.positive, a.scale - scale), _scaled(b.positive_offset, b.positive, b.scale - scale)
-    )
-    negative = _dense_sum(
-        _scaled(a.negative_offset, a.negative, a.scale - scale), _scaled(b.negative_offset, b.negative, b.scale - scale)
-    )
+    positive = _added(a.positive_offset, a.positive, a.scale - scale, b.positive_offset, b.positive, b.scale - scale)
+    negative = _added(a.negative_offset, a.negative, a.scale - scale, b.negative_offset, b.negative, b.scale - scale)
+    # Two that hold one value each have the finest scale, and between the values may lie millions of its buckets.
+    by = max(_excess(positive), _excess(negative))
     exemplars = sorted(a.exemplars + b.exemplars, key=lambda exemplar: exemplar.time_ns)[-_MAX_EXEMPLARS:]
     return ExponentialPoint(
         a.attributes,
@@ -191,28 +194,46 @@ def _exponentials(a: ExponentialPoint, b: ExponentialPoint) -> ExponentialPoint:
         a.sum + b.sum,
         min(a.min, b.min),
         max(a.max, b.max),
-        scale,
+        scale - by,
         a.zero_count + b.zero_count,
-        *positive,
-        *negative,
+        *_dense(_shrunk(positive, by)),
+        *_dense(_shrunk(negative, by)),
         tuple(exemplars),
     )
 
 
-def _scaled(offset: int, counts: Sequence[int], by: int) -> dict[int, int]:
-    """Return counts by index at a scale that is lower by ``by``."""
-    indexed: dict[int, int] = {}
-    for index, count in enumerate(counts, offset):
-        indexed[index >> by] = indexed.get(index >> by, 0) + count
-    return indexed
+def _added(
+    offset: int, counts: Sequence[int], by: int, other_offset: int, other_counts: Sequence[int], other_by: int
+) -> dict[int, int]:
+    """Return the sum of two sides by index, each at a scale lower by its ``by``."""
+    added: dict[int, int] = {}
+    for first, each, shift in ((offset, counts, by), (other_offset, other_counts, other_by)):
+        for index, count in enumerate(each, first):
+            if count:
+                added[index >> shift] = added.get(index >> shift, 0) + count
+    return added
 
 
-def _dense_sum(a: dict[int, int], b: dict[int, int]) -> tuple[int, list[int]]:
-    indexes = a.keys() | b.keys()
-    if not indexes:
+def _excess(counts: Mapping[int, int]) -> int:
+    """Return by how much the scale must fall for the buckets to be as few as a histogram's may be."""
+    by = 0
+    while counts and (max(counts) >> by) - (min(counts) >> by) >= MAX_SIZE:
+        by += 1
+    return by
+
+
+def _shrunk(counts: Mapping[int, int], by: int) -> dict[int, int]:
+    shrunk: dict[int, int] = {}
+    for index, count in counts.items():
+        shrunk[index >> by] = shrunk.get(index >> by, 0) + count
+    return shrunk
+
+
+def _dense(counts: Mapping[int, int]) -> tuple[int, list[int]]:
+    if not counts:
         return 0, []
-    first, last = min(indexes), max(indexes)
-    return first, [a.get(index, 0) + b.get(index, 0) for index in range(first, last + 1)]
+    first = min(counts)
+    return first, [counts.get(index, 0) for index in range(first, max(counts) + 1)]
 
 
 def _summaries(a: SummaryPoint, b: SummaryPoint) -> SummaryPoint:
@@ -245,6 +266,21 @@ _NUMBERS: dict[Policy, Callable[[Any, Any], Any]] = {
 
 
 # -- what is left of the dead -------------------------------------------------------
+
+
+def _bounded(item: Item) -> Item:
+    """Return ``item`` with at most `MAX_DEAD_SERIES`, the oldest; the others are one overflow series."""
+    points = sorted(cast("Iterable[Any]", item.points), key=lambda point: point.start_ns)
+    if len(points) <= MAX_DEAD_SERIES:
+        return item
+    together = _TOGETHER.get(item.kind) or _NUMBERS[item.policy]
+    first, *others = points[MAX_DEAD_SERIES - 1 :]
+    overflow = first._replace(attributes=Attributes({"otel.metric.overflow": "true"}))
+    for point in others:
+        overflow = together(overflow, point) or overflow
+    _left_out(item.name, "labels of ended workers", len(others))
+    kept = points[: MAX_DEAD_SERIES - 1]
+    return Item(item.name, item.kind, item.unit, item.description, item.policy, [*kept, overflow])
 
 
 def _remains(part: Snapshot) -> Snapshot:

@@ -15,7 +15,7 @@ from otelkit.exporters.workers import merge
 
 VALUES = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=20)
 SHARES = st.lists(VALUES, min_size=1, max_size=5)
-SHAPES = {Kind.HISTOGRAM: ExplicitBuckets((0.1, 1.0, 10.0)), Kind.EXPONENTIAL_HISTOGRAM: ExponentialBuckets(20)}
+SHAPES = {Kind.HISTOGRAM: ExplicitBuckets((0.1, 1.0, 10.0)), Kind.EXPONENTIAL_HISTOGRAM: ExponentialBuckets()}
 
 
 @pytest.fixture(autouse=True)
@@ -53,13 +53,14 @@ def test_explicit_histograms_add_up(shares):
 @settings(deadline=None)
 @given(SHARES)
 def test_exponential_histograms_add_up(shares):
-    """At the lowest of the scales, buckets hold what a process of that scale would have put there."""
+    """At the scale that 160 buckets allow, each holds what a process of that scale would have put there."""
     parts = [workers.snapshot(histogram(Kind.EXPONENTIAL_HISTOGRAM, values)) for values in shares]
     [found] = workers.points(parts, "took")
     everything = [value for values in shares for value in values]
     assert found.count == len(everything) == sum(found.positive)
     assert (found.min, found.max) == (min(everything), max(everything))
-    assert found.scale == min(part.groups[0].items[0].points[0].scale for part in parts)
+    assert found.scale <= min(part.groups[0].items[0].points[0].scale for part in parts)
+    assert len(found.positive) <= 160
     base = 2.0 ** (2.0**-found.scale)
     for value in everything:
         held = [
@@ -178,6 +179,16 @@ def test_another_kind_does_not_merge():
     parts = [workers.snapshot(workers.counter("x", 5)), workers.snapshot(workers.number(Kind.GAUGE, "x", 1))]
     assert workers.total(parts, "x") == 1
     assert dropped() == {"defined otherwise by an older worker": 1}
+
+
+def test_ever_new_labels_do_not_grow_without_bound(monkeypatch):
+    """Workers that each bring label values of their own end up in one overflow series; no count is lost."""
+    monkeypatch.setattr(merge, "MAX_DEAD_SERIES", 10)
+    record = None
+    for user in range(40):
+        record = merge.fold(record, [workers.snapshot(workers.counter("hits", 2, user=str(user)))])
+    assert len(workers.points([record], "hits")) == 10
+    assert workers.total([record], "hits") == 80
 
 
 def test_the_target_is_what_all_agree_on():
