@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import HTTPError
 
+from otelkit.pipeline.fresh import renew_session
 from otelkit.pipeline.otlp.credentials import load_credentials
 from otelkit.pipeline.otlp.reply import Reply, Signal
 
@@ -94,9 +95,7 @@ class HttpTransport:
             return _reply(response, end)
 
     def reset(self) -> None:
-        # Fresh adapters instead of close(), which takes locks that a thread of the parent may have held.
-        for prefix, adapter in list(self._session.adapters.items()):
-            self._session.mount(prefix, type(adapter)())
+        renew_session(self._session)
 
     def close(self) -> None:
         self._session.close()
