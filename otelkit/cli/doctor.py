@@ -89,9 +89,12 @@ def _of_a_program(settings: Settings | None, arguments: argparse.Namespace) -> l
 
 
 def _rate(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not 0 <= number < math.inf:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {text!r}")
     return number
 
 

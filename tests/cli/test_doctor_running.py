@@ -21,7 +21,8 @@ from otelkit.instruments.registry import Registry
 
 @pytest.fixture
 def program() -> Iterator[Callable[..., tuple[PrometheusReader, Registry]]]:
-    """Serve the page of a registry, as a program with these settings would."""
+    """Serve the page of a registry, as a program with these settings would; nothing has gone wrong in it yet."""
+    guard.reset()
     with ExitStack() as stack:
 
         def serve(**arguments: object) -> tuple[PrometheusReader, Registry]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+import otelkit
 from otelkit._core._guard import guard
 from otelkit._core._labels import hashed
 from otelkit.config import load
@@ -18,6 +19,7 @@ from otelkit.exceptions import ConfigurationError
 from otelkit.instruments.counter import Counter, counter
 from otelkit.instruments.gauge import gauge
 from otelkit.instruments.registry import Registry
+from otelkit.testing import capture
 
 Rules = Callable[..., Registry]
 
@@ -163,3 +165,23 @@ def test_the_exploding_label_is_named(caplog: pytest.LogCaptureFixture) -> None:
     assert explosion[:2] == ("user_id", 50)
     key = ("overflowed", (("otelkit.metric", "t.exploding"), ("otelkit.label", "user_id")))
     assert {(what, labels): count for what, labels, count in guard.tallies()}[key] == 30
+
+
+def test_decorated_functions() -> None:
+    """Labels from arguments and those given late go the same way."""
+
+    @otelkit.metered(name="t.rules.early", labels=["api_key"])
+    def early(api_key: str) -> None: ...
+
+    @otelkit.metered(name="t.rules.late", labels=["session_token"])
+    def late() -> None:
+        otelkit.add_label("session_token", "hunter2")
+
+    with capture() as telemetry:
+        for _ in range(3):
+            early("hunter1")
+            early("hunter2")
+            late()
+        assert telemetry.value("t.rules.early.calls", api_key="[masked: api key]") == 6
+        assert telemetry.value("t.rules.late.calls", session_token="[masked: token]") == 3
+        assert "hunter" not in repr(telemetry.snapshot())
