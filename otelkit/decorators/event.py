@@ -179,8 +179,13 @@ def publisher(
         if not inspect.isclass(target):
             raise DeclarationError("a class", target, "@otelkit.publisher")
         for name, member in list(vars(target).items()) if switched_on() else ():
-            plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
-            ours = inspect.isroutine(plain) and callable(plain) and not inspect.isbuiltin(plain)
+            plain = member.__func__ if issubclass(type(member), (staticmethod, classmethod)) else member
+            ours = (
+                not isinstance(plain, (staticmethod, classmethod))
+                and inspect.isroutine(plain)
+                and callable(plain)
+                and not inspect.isbuiltin(plain)
+            )
             if ours and not name.startswith("_") and not hasattr(plain, "__otelkit_original__"):
                 setattr(
                     target,

@@ -87,8 +87,12 @@ def decorate(target: Any, subject_of: Callable[[Callable[..., Any]], Subject], d
     Raises:
         DeclarationError: ``target`` is no function, or the subject is wrong.
     """
-    if isinstance(target, (staticmethod, classmethod)):
+    if issubclass(type(target), (staticmethod, classmethod)):
         return type(target)(decorate(target.__func__, subject_of, decorator))
+    if isinstance(target, (staticmethod, classmethod)):  # wrapt's proxy of one
+        raise DeclarationError(
+            "a function", target, f"@{decorator}", f"Write @{decorator} below, next to the function."
+        )
     if inspect.isclass(target) or not callable(target):
         remedy = "Decorate its methods, or use @otelkit.service." if inspect.isclass(target) else ""
         if isinstance(target, str):

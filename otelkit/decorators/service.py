@@ -104,9 +104,9 @@ def service(cls: Any = None, /, *, name: str | None = None, prefix: str = "", tr
     ``.response_time`` (s) with the labels ``service`` and ``action``, and a
     span per call. Inherited public methods are actions of this class, too; a
     subclass that is not decorated keeps those of its base. Static and class
-    methods count; properties, nested classes and methods that another
-    decorator of otelkit records (`job`, `event_handler`, `metered`) are left
-    as they are.
+    methods count; properties, nested classes, wrapt's proxies of static and class
+    methods, and methods that another decorator of otelkit records (`job`,
+    `event_handler`, `metered`) are left as they are.
 
     Args:
         name: Value of the label ``service``; by default the class's name.
@@ -140,6 +140,8 @@ def _methods(cls: type) -> list[tuple[str, Any]]:
 
 
 def _is_action(name: str, member: Any) -> bool:
+    if isinstance(member, (staticmethod, classmethod)) and not issubclass(type(member), (staticmethod, classmethod)):
+        return False  # a proxy around one, such as wrapt's, which cannot be made anew
     plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
     # isroutine alone is also true for cached_property, partialmethod and singledispatchmethod, which cannot be called;
     # what C gives does not bind, and a wrapper would.

@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 import pytest
+import wrapt
 
 import otelkit
 from otelkit.exceptions import DeclarationError
@@ -186,3 +187,37 @@ def test_a_decorator_above_action_stays() -> None:
     served = GuardedToo()
     served.user = "me"
     assert [served.above(), served.below(), served.open_to_all()] == ["secret"] * 3
+
+
+def test_wrapts_decorators_stay_in_classes() -> None:
+    """wrapt's proxies of methods, class methods and static methods go on working in services and publishers."""
+
+    @wrapt.decorator
+    def doubled(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        return 2 * wrapped(*args, **kwargs)
+
+    class Plain:
+        @doubled
+        def method(self) -> int:
+            return 1
+
+        @doubled
+        @classmethod
+        def of_class(cls) -> str:
+            return cls.__name__
+
+        @doubled
+        @staticmethod
+        def static(number: int) -> int:
+            return number
+
+    for decorate in (otelkit.service(name="proxied"), otelkit.publisher):
+        cls: Any = decorate(type("Proxied", (Plain,), dict(vars(Plain))))
+        assert (cls().method(), cls.of_class(), cls().of_class(), cls.static(3)) == (
+            2,
+            "ProxiedProxied",
+            "ProxiedProxied",
+            6,
+        )
+    with pytest.raises(DeclarationError, match=r"Write @otelkit\.metered below"):
+        otelkit.metered(vars(Plain)["of_class"])
