@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import add
 from typing import Any, cast
 
 from otelkit._core._exponential import MAX_SIZE
@@ -162,7 +163,7 @@ def _histograms(a: HistogramPoint, b: HistogramPoint) -> HistogramPoint | None:
         min(a.min, b.min),
         max(a.max, b.max),
         a.bounds,
-        [one + other for one, other in zip(a.buckets, b.buckets, strict=True)],
+        list(map(add, a.buckets, b.buckets)),
         _newest_per_bucket(exemplars, a.bounds) if len(exemplars) > 1 else exemplars,
     )
 
