@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter, thread_time
@@ -67,6 +68,10 @@ class Work:
             metric.name, labels=told, unit=metric.unit, description=metric.description, registry=registry
         ).labels(**told)
 
+    def add_cpu(self, seconds: float) -> None:
+        """Count CPU seconds that were measured elsewhere."""
+        self._cpu.increment(seconds)
+
     @contextmanager
     def measured(self) -> Iterator[None]:
         """Measure the block, whether it ends well or not."""
@@ -77,6 +82,19 @@ class Work:
             self._cpu.increment(thread_time() - cpu_began)
             if self._took is not None:
                 self._took.observe(perf_counter() - began)
+
+
+class Lap:
+    """CPU seconds of the calling thread between two calls; each thread has laps of its own."""
+
+    def __init__(self) -> None:
+        self._thread = threading.local()
+
+    def end(self) -> float:
+        """Return the seconds since this thread's last call, or since it started."""
+        now = thread_time()
+        began, self._thread.began = getattr(self._thread, "began", 0.0), now
+        return now - began
 
 
 class Gauges:

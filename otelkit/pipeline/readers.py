@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from otelkit._core._guard import guard
-from otelkit.pipeline.health import Work
+from otelkit.pipeline.health import Lap, Work
 from otelkit.pipeline.producer import Producer, delta_kinds, joined
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class CellReader(PeriodicExportingMetricReader):
         self.exporter = exporter
         self.producer = Producer(registry, delta_kinds(getattr(exporter, "_preferred_temporality", None)), reader=name)
         self._work = Work("export", name, registry)
+        self._lap = Lap()
         self._batch_points = batch_points
         self._counts = counts
         self._delivered = True
@@ -71,6 +73,16 @@ class CellReader(PeriodicExportingMetricReader):
         # An exception here would end the reader's thread for good, and with it all exporting.
         if self._shutdown_event.is_set():
             timeout_millis = self._export_timeout_millis  # the base gives the last export as long as the interval is
+        own = threading.current_thread() is self._daemon_thread
+        if own:  # what the SDK's part of the collection took: its instruments, the machine's gauges
+            self.producer.work.add_cpu(self._lap.end())
+        try:
+            self._deliver(metrics_data, timeout_millis)
+        finally:
+            if own:
+                self._lap.end()
+
+    def _deliver(self, metrics_data: MetricsData, timeout_millis: float) -> None:
         with guard.shield(f"export to {self.name}"), self.producer.lock, suppress_instrumentation():
             self._delivered = False
             produced = None

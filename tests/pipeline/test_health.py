@@ -9,7 +9,8 @@ import urllib.request
 from collections.abc import Callable
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import CallbackOptions, Observation
 from support import otlp_receiver
 from support.otlp_receiver import OtlpReceiver
 
@@ -77,6 +78,22 @@ def test_a_program_tells_of_its_exports(start: Start, registry: Registry, receiv
     assert points(registry, semconv.EXPORT_DURATION)[metrics] >= 1
     assert points(default_registry, semconv.EXPORT_DURATION)[spans] >= 1
     assert points(default_registry, semconv.SCRAPE_DURATION)[(("otelkit.exporter", "prometheus"),)] >= 1
+
+
+def test_the_sdks_part_of_a_collection_counts(start: Start, registry: Registry, receiver: OtlpReceiver) -> None:
+    """What observable instruments take in the reader's thread is otelkit's doing, too."""
+    start(otlp_endpoint=receiver.endpoint, export_interval_s=0.1, traces_exporters=["none"])
+
+    def busy(_: CallbackOptions) -> list[Observation]:
+        until = time.thread_time() + 0.2
+        while time.thread_time() < until:
+            pass
+        return [Observation(1)]
+
+    metrics.get_meter("t").create_observable_gauge("t.busy", [busy])
+    assert receiver.wait_for(lambda arrived: arrived.series("t.busy"))
+    collecting = (("otelkit.activity", "collection"), ("otelkit.exporter", "otlp"))
+    assert points(registry, semconv.CPU_TIME)[collecting] >= 0.2
 
 
 def test_queue_and_buffer(start: Start, registry: Registry) -> None:
