@@ -18,7 +18,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from support import otlp_receiver
 from support.otlp_receiver import OtlpReceiver
 
-from otelkit import pipeline
+from otelkit import __version__, pipeline
+from otelkit._core._guard import guard
 from otelkit.exceptions import ConfigurationError
 from otelkit.instruments.counter import counter
 from otelkit.instruments.registry import Registry
@@ -180,6 +181,23 @@ def test_resource(start: Start, receiver: OtlpReceiver) -> None:
         "team": "blue",
     }
     assert resource["service.instance.id"]
+    assert (resource["telemetry.distro.name"], resource["telemetry.distro.version"]) == ("otelkit", __version__)
+
+
+def test_full_span_queue_is_counted(start: Start, receiver: OtlpReceiver, caplog: pytest.LogCaptureFixture) -> None:
+    """What does not fit is dropped, and said in one line of otelkit's."""
+    guard.reset()
+    telemetry = start(otlp_endpoint=receiver.endpoint, span_queue_size=10, span_delay_s=60, metrics_exporters=["none"])
+    tracer = trace.get_tracer("application")
+    with telemetry.span_processors[0]._batch_processor._export_lock:  # type: ignore[attr-defined]
+        for _ in range(30):
+            with tracer.start_as_current_span("work"):
+                pass
+        labels = (("otelkit.metric", "spans"), ("otelkit.reason", "queue full"))
+        assert ("dropped", labels, 20) in guard.tallies()
+    assert telemetry.flush(2)
+    assert len(receiver.spans()) == 10
+    assert [record.name for record in caplog.records] == ["otelkit"]
 
 
 _AT_EXIT = """

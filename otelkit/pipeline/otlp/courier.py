@@ -18,6 +18,7 @@ from otelkit.pipeline.otlp.splitting import count, halves
 
 TOO_LARGE = "larger than the receiver takes"
 REJECTED = "rejected by the receiver"
+LEFT_ALONE = "the receiver wants to be left alone"
 
 
 class Attempt(NamedTuple):
@@ -70,7 +71,7 @@ class Courier:
         while parts:
             wait_s = self._not_before - time.monotonic()
             if wait_s > 0:
-                return Attempt("retry", "the receiver wants to be left alone", wait_s)
+                return Attempt("retry", LEFT_ALONE, wait_s)
             reply = self._send(parts[0], end)
             if reply.verdict == "too_large":
                 self._split(parts, reply.reason)

@@ -158,6 +158,12 @@ class Outbox:
             self._forget(parcel)
             self.changed.notify_all()
 
+    def lose(self, parcel: Parcel, reason: str) -> None:
+        """Drop and count one."""
+        with self.changed:
+            self._lose(parcel, reason)
+            self.changed.notify_all()
+
     def replace(self, parcel: Parcel, bodies: Sequence[tuple[bytes, int]]) -> None:
         """Put what is left of a request in its place, as (request, number of spans)."""
         with self.changed:

@@ -19,7 +19,7 @@ from otelkit._core._fork import forks
 from otelkit._core._guard import guard
 from otelkit.pipeline.health import Work
 from otelkit.pipeline.otlp.backoff import Backoff
-from otelkit.pipeline.otlp.courier import Courier
+from otelkit.pipeline.otlp.courier import LEFT_ALONE, Courier
 from otelkit.pipeline.otlp.outbox import Outbox, Parcel
 from otelkit.pipeline.otlp.splitting import count
 
@@ -140,7 +140,12 @@ class OtlpSpanExporter(SpanExporter):
             self._adopt_at = time.monotonic() + _ADOPTION_INTERVAL_S
             self.outbox.adopt()
         while not self._closed and (parcel := self.outbox.first()):
-            wish_s = self._deliver(parcel)
+            wish_s = None
+            try:
+                wish_s = self._deliver(parcel)
+            except Exception as error:  # it would fail again, and all that comes after would wait for ever
+                self.outbox.lose(parcel, "cannot be delivered")
+                guard.failed("delivery of spans", error)
             if self._failures:
                 return self._backoff.delay_s(self._failures, wish_s)
         return max(0.0, self._adopt_at - time.monotonic())
@@ -166,7 +171,8 @@ class OtlpSpanExporter(SpanExporter):
             if not len(self.outbox):
                 self.outbox.keep(False)
             return None
-        guard.exported(NAME, "failure")
+        if attempt.reason != LEFT_ALONE:
+            guard.exported(NAME, "failure")
         if len(parts) != 1 or parts[0] is not body:
             self.outbox.replace(parcel, [(part, count("traces", part)) for part in parts])
         self.outbox.keep()

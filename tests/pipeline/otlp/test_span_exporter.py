@@ -195,6 +195,15 @@ def test_split_in_an_outage(make: Make, receiver: OtlpReceiver) -> None:
     assert names_of(receiver.spans()) == ["a", "b", "c", "d"]
 
 
+def test_poison(make: Make, http: OtlpReceiver) -> None:
+    """A request that cannot even be parted, as it is none, holds nothing up."""
+    exporter = make(http, max_bytes=1_000)
+    exporter.outbox.put(b"\xff" * 2_000, 7)
+    exporter.export(make_spans("a"))
+    assert eventually(lambda: http.spans())
+    assert dropped("cannot be delivered") == 7
+
+
 def test_restart(make: Make, receiver: OtlpReceiver) -> None:
     """Ended with the receiver away, the next process delivers what this one could not, before its own."""
     receiver.always = UNAVAILABLE
