@@ -56,7 +56,7 @@ class MaskedSpan(ReadableSpan):
 
 
 def masked_spans(spans: Sequence[ReadableSpan], masker: Masker) -> Sequence[ReadableSpan]:
-    """Return ``spans`` as they may be exported. Cost: some microseconds a span."""
+    """Return ``spans`` as they may be exported. Cost: about a third of what encoding them costs."""
     return [masked_span(span, masker) for span in spans]
 
 
