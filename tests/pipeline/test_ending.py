@@ -155,6 +155,35 @@ if __name__ == "__main__":
         assert 1 < time.monotonic() - began < (4.5 if end == "Pool" else 3)
 
 
+def test_flush_and_shutdown_in_a_signal_handler(tmp_path: Path) -> None:
+    """At any moment of a flush or shutdown that the handler interrupts, of which it may hold a lock."""
+    source = """
+import random
+
+def handler(*_):
+    otelkit.flush(5) if flushing else otelkit.shutdown(5)
+
+def interrupt_soon():
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.004))
+
+signal.signal(signal.SIGALRM, handler)
+flushing = True
+for _ in range(200):
+    record()
+    interrupt_soon()
+    assert otelkit.flush(5)
+flushing = False
+interrupt_soon()
+assert otelkit.shutdown(5)
+time.sleep(0.01)
+assert otelkit.shutdown(5)
+"""
+    with OtlpReceiver() as receiver:
+        assert Program(tmp_path, _RECORDING + source).run(receiver, timeout_s=40) == ""
+        assert receiver.total("t.calls") == 200
+        assert len(receiver.spans()) == 200
+
+
 def test_sigterm_is_left_alone_where_it_is_not_wanted(tmp_path: Path) -> None:
     """Opted out of, in a thread, and where the program has a handler or ignores the signal."""
     source = """
