@@ -13,7 +13,7 @@ import pytest
 from support import workers
 
 PROGRAM = """
-import multiprocessing, os, signal, sys, time
+import multiprocessing, os, signal, sys, time, warnings
 import otelkit
 
 OPTIONS = dict(service_name="shop", metrics_exporters=("prometheus",), traces_exporters=("none",), machine=(),
@@ -55,6 +55,8 @@ def serve(pipe):
         os._exit(0)
 
 def main():
+    # From 3.12 on Python says so of every fork of a program that has threads, as any exporter does.
+    warnings.filterwarnings("ignore", ".* is multi-threaded, use of fork", DeprecationWarning)
     otelkit.configure(**OPTIONS, **eval(os.environ.get("MORE", "{}")))
     print("ready", flush=True)
     for line in sys.stdin:
