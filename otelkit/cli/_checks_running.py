@@ -8,12 +8,14 @@ import http.client
 
 from otelkit import semconv
 from otelkit.cli._findings import Finding, Status
+from otelkit.cli._scrape_port import serves_otelkit
 from otelkit.cli._scraped import Scraped, scrape
+from otelkit.cli._wire import Target
 from otelkit.config import Settings
 from otelkit.exporters._prometheus_names import label_name
 from otelkit.masking import Masker
 
-__all__ = ("check",)
+__all__ = ("check", "check_configured")
 
 SECTION = "Running program"
 _NEARLY_FULL = 0.8
@@ -38,6 +40,16 @@ def check(url: str, settings: Settings | None) -> list[Finding]:
     )
     found = [*_overflows(page), *_drops(page), *_failures(page), *_exports(page), *_queues(page), *_cpu(page)]
     return [first, *found]
+
+
+def check_configured(settings: Settings | None) -> list[Finding]:
+    """Ask the program that serves the configured port, if one does."""
+    if settings is None or not settings.enabled or not settings.metrics_enabled or not settings.prometheus_port:
+        return []
+    if "prometheus" not in settings.metrics_exporters or not serves_otelkit(settings):
+        return []
+    scheme = "https" if settings.prometheus_tls_certificate else "http"
+    return check(f"{scheme}://{Target(settings.prometheus_host, settings.prometheus_port)}/metrics", settings)
 
 
 def _overflows(page: Scraped) -> list[Finding]:

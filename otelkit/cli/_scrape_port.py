@@ -15,7 +15,7 @@ from otelkit.cli._wire import tls_context
 from otelkit.config import Settings
 from otelkit.masking import Masker
 
-__all__ = ("check",)
+__all__ = ("check", "serves_otelkit")
 
 CHECK = "endpoint.prometheus"
 _TIMEOUT_S = 1.0
@@ -56,7 +56,7 @@ def _fix(error: OSError) -> str:
 
 def _taken(settings: Settings, address: str) -> Finding:
     owner = _owner(settings.prometheus_port)
-    if _serves_otelkit(settings):
+    if serves_otelkit(settings):
         return Finding(SECTION, CHECK, Status.OK, f"{address}: served by otelkit already{owner}.")
     return Finding(
         SECTION,
@@ -67,7 +67,7 @@ def _taken(settings: Settings, address: str) -> Finding:
     )
 
 
-def _serves_otelkit(settings: Settings) -> bool:
+def serves_otelkit(settings: Settings) -> bool:
     """Say whether what listens there is otelkit's /metrics, asked with the credentials of this configuration."""
     host, port = settings.prometheus_host, settings.prometheus_port
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)

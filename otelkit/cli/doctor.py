@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = _EPILOG
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-    parser.add_argument("--url", help="ask a running program too, by its page: http://localhost:9464/metrics")
+    parser.add_argument("--url", help="the page of a running program to ask; else that on the configured port")
     parser.add_argument("--overhead", action="store_true", help="measure what otelkit costs on this machine (seconds)")
     parser.add_argument(
         "--calls-per-second", type=_rate, metavar="N", help="the program's rate, for --overhead; else read from --url"
@@ -75,11 +75,12 @@ def _checks(settings: Settings | None) -> list[Callable[[], list[Finding]]]:
 
 
 def _of_a_program(settings: Settings | None, arguments: argparse.Namespace) -> list[Finding]:
-    found: list[Finding] = []
-    if arguments.url:
-        from otelkit.cli import _checks_running
+    from otelkit.cli import _checks_running
 
-        found += _checks_running.check(arguments.url, settings)
+    if arguments.url:
+        found = _checks_running.check(arguments.url, settings)
+    else:
+        found = _checks_running.check_configured(settings)
     if arguments.overhead:
         from otelkit.cli import _overhead
 

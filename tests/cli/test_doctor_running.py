@@ -50,6 +50,18 @@ def test_the_exploding_label_is_named(doctor, program):
     assert '[metrics."t.doctor.exploding"] drop_labels = ["user_id"]' in finding["fix"]
 
 
+def test_the_configured_port_is_asked_without_being_told(doctor, program):
+    """Where the program serves it; nothing is said where no program does."""
+    reader, registry = program(cardinality_limit=5)
+    calls = counter("t.doctor.configured", labels=["user_id"], registry=registry)
+    for number in range(8):
+        calls.increment(user_id=number)
+    port = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": str(reader.port)}
+    assert "'user_id': 5 values" in doctor(**port).of("running.overflow")["message"]
+    reader.shutdown()
+    assert "running.page" not in doctor(**port).checks()
+
+
 def test_drops_failures_and_exports(doctor, program):
     """Each loss is a finding of its own."""
     reader, _ = program()
