@@ -22,8 +22,8 @@ _SELF_METRICS = """\
 These metrics leave the process beside yours, by every exporter. Nothing is dropped, refused or late without one of
 them showing it; a series appears when there is something to tell.
 
-`otelkit doctor --url http://localhost:9464/metrics` reads them from a running program, and names the label behind an
-overflow. `otelkit doctor --overhead` measures what a call, a span, a scrape and an export cost on this machine.
+`otelkit doctor` reads them from the program on the configured Prometheus port, `--url http://host:9464/metrics` from
+another, and names the label behind an overflow with an example. `otelkit doctor --overhead` measures what a call, a span, a scrape and an export cost on this machine.
 
 | metric | kind | unit | attributes | what it says |
 |---|---|---|---|---|
