@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -109,15 +109,18 @@ def _located(setting: Setting, annotation: Any, got: object, where: str, message
         known = MetricRule.__struct_fields__
         return ConfigurationError(f"one of {', '.join(known)}", repr(key), where, did_you_mean(key, known))
     if what.startswith("Invalid enum value"):
-        allowed = _allowed(annotation)
+        allowed = _allowed(annotation, path.rpartition(".")[2])
         bad = what.removeprefix("Invalid enum value ").strip("'")
         return ConfigurationError(f"one of {', '.join(allowed)}", repr(bad), where, did_you_mean(bad, allowed))
     return ConfigurationError(_expected(what), shown(setting, got), where, _remedy(setting))
 
 
-def _allowed(annotation: Any) -> tuple[str, ...]:
+def _allowed(annotation: Any, key: str) -> tuple[str, ...]:
+    """Return the values of the choice in ``annotation``; of a metric's rule, of that under ``key``."""
     kind = _text.plain(annotation)
-    return get_args(kind) if get_origin(kind) is Literal else _allowed(get_args(kind)[0])
+    if kind is MetricRule:
+        kind = _text.plain(get_type_hints(MetricRule)[key])
+    return get_args(kind) if get_origin(kind) is Literal else _allowed(get_args(kind)[0], key)
 
 
 _FOR_PEOPLE = {

@@ -51,10 +51,12 @@ def _same_program(child: int, parent: int) -> bool:
     command = _command(child)
     if any(mark in command for mark in _SPAWNED):
         return True
-    # A fork keeps its parent's stack, whose address is random for each program that is executed. The command line is
-    # compared too, because the address is hidden where the worker has changed its user.
-    stack = _field(child, _STACK_START)
-    return (stack > 1 and stack == _field(parent, _STACK_START)) or (command != b"" and command == _command(parent))
+    # A fork keeps its parent's stack, whose address is random for each program that is executed.
+    stack, parents = _field(child, _STACK_START), _field(parent, _STACK_START)
+    if parents:
+        return stack == parents
+    # It is hidden where the worker has changed its user.
+    return command != b"" and command == _command(parent)
 
 
 def _parent(pid: int) -> int:
