@@ -300,6 +300,8 @@ def _run(script: str, receiver: OtlpReceiver, protocol: str, variables: dict[str
         "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if protocol == "grpc" else "http/protobuf",
         **(variables or {}),
     }
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30)
+    # From 3.12 on Python warns of every fork of a program that has threads, as any exporter does.
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     return done.stderr
