@@ -23,7 +23,8 @@ These metrics leave the process beside yours, by every exporter. Nothing is drop
 them showing it; a series appears when there is something to tell.
 
 `otelkit doctor` reads them from the program on the configured Prometheus port, `--url http://host:9464/metrics` from
-another, and names the label behind an overflow with an example. `otelkit doctor --overhead` measures what a call, a span, a scrape and an export cost on this machine.
+another, and names the label behind an overflow with an example. `otelkit doctor --overhead` measures what a call, a
+span, a scrape and an export cost on this machine.
 
 | metric | kind | unit | attributes | what it says |
 |---|---|---|---|---|
