@@ -71,6 +71,7 @@ class Workers:
         self._settings = settings
         self._collect = collect
         self._changes = Changes()
+        self._trouble = ""
         self._policy_of = _policies(settings, declared)
         server = bind() if settings.prometheus_port == 0 else None
         self.port: int = server.port if server else settings.prometheus_port
@@ -113,12 +114,18 @@ class Workers:
                     f"workers_folder ({source('workers_folder')})" if source else "workers_folder",
                     "Set it to a folder that every worker may write into, or leave it out.",
                 ) from error
-            guard.warn(
-                "workers folder",
-                f"otelkit has no folder that workers could share ({error}): each answers for itself. "
-                "Set workers_folder to one that this user may write into.",
-            )
+            self._trouble = str(error)
+            if server_process().pid != os.getpid():
+                self._warn()
             return None
+
+    def _warn(self) -> None:
+        """Say that workers do not share; a process that is alone has no need to know."""
+        guard.warn(
+            "workers folder",
+            f"otelkit has no folder that workers could share ({self._trouble}): each answers for itself. "
+            "Set workers_folder to one that this user may write into.",
+        )
 
     def _snapshot(self) -> Snapshot:
         collected_ns = time.monotonic_ns()
@@ -158,6 +165,8 @@ class Workers:
         self._changes = Changes()
         if self._group:
             self._group.after_fork_in_child()
+        elif self._trouble:
+            self._warn()
 
 
 def _policies(settings: Any, declared: Mapping[str, Policy]) -> Callable[[Metric], Policy]:

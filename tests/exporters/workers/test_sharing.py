@@ -379,7 +379,18 @@ def test_a_directory_of_somebody_else_is_not_used(run, tmp_path):
     program = run()
     program("work(1)")
     assert program.hits() == 1
+    program("fork(20, 'normally')")
+    assert program.hits() == 1
     code, stderr = program.end()
     assert code == 0
-    assert "no folder that workers could share" in stderr
+    assert stderr.count("no folder that workers could share") == 1
     assert list(base.iterdir()) == []
+
+
+def test_alone_it_needs_no_folder(run, tmp_path):
+    """A program of one process says nothing of a folder that it could not make."""
+    (tmp_path / f"otelkit-{os.geteuid()}").write_text("")
+    program = run()
+    program("work(1)")
+    assert program.hits() == 1
+    assert program.end() == (0, "")
