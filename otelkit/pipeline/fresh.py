@@ -11,11 +11,19 @@ cured 150 hung children of 150; naming the locks needs an SDK that stays as it i
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from opentelemetry.util._once import Once
 
 _Lock, _RLock = type(threading.Lock()), type(threading.RLock())
+
+# Not all of the SDK: an exporter's own metrics lead to its provider, and from there to everything.
+_EXPORTERS = (
+    "opentelemetry.exporter.",
+    "opentelemetry.sdk.metrics._internal.export",
+    "opentelemetry.sdk.trace.export",
+)
 
 _inherited: list[object] = []
 """
@@ -57,16 +65,36 @@ def _fresh_event(event: threading.Event) -> threading.Event:
     return fresh
 
 
-def renew_exporter(exporter: Any) -> None:
-    """Give an exporter of the SDK's fresh locks, and connections that it does not share with the parent."""
-    renew_locks(exporter)
-    session = getattr(exporter, "_session", None)
-    if hasattr(session, "mount"):
-        renew_session(session)
-    connect = getattr(exporter, "_initialize_channel_and_stub", None)
-    if connect and not exporter._shutdown:
-        keep((exporter._channel, exporter._client))
-        connect()
+def renew_exporter(exporter: object) -> None:
+    """
+    Give an exporter of OpenTelemetry's, and what it is made of, fresh locks and connections of its own.
+
+    Otelkit's begin anew by themselves; of others nothing is known.
+    """
+    for part in _parts(getattr(exporter, "exporter", exporter)):
+        renew_locks(part)
+        for name, value in list(vars(part).items()):
+            if hasattr(value, "mount") and hasattr(value, "cookies"):
+                renew_session(value)
+            elif hasattr(value, "connection_from_url"):
+                keep(value)
+                setattr(part, name, _fresh_pools(value))
+        connect: Any = getattr(part, "_initialize_channel_and_stub", None)
+        if connect and not vars(part).get("_shutdown"):
+            keep(tuple(vars(part).values()))  # the channel among them
+            connect()
+
+
+def _parts(thing: object) -> Iterator[object]:
+    seen: set[int] = set()
+    waiting = [thing]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or not type(part).__module__.startswith(_EXPORTERS) or not hasattr(part, "__dict__"):
+            continue
+        seen.add(id(part))
+        waiting += vars(part).values()
+        yield part
 
 
 def renew_session(session: Any) -> None:
@@ -75,3 +103,10 @@ def renew_session(session: Any) -> None:
     for prefix, adapter in list(session.adapters.items()):
         session.mount(prefix, type(adapter)())
     session.cookies = session.cookies.copy()  # it has a lock, which every answer takes
+
+
+def _fresh_pools(manager: Any) -> Any:
+    """Return a manager of urllib3's with no connection yet."""
+    fresh = type(manager)(**manager.connection_pool_kw)
+    fresh.headers = manager.headers
+    return fresh

@@ -5,12 +5,19 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
+import pytest
 import requests
+from opentelemetry.exporter.http.transport._urllib3 import Urllib3HTTPTransport
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.util._once import Once
 from support.otlp_receiver import OtlpReceiver
 
-from otelkit.pipeline.fresh import renew_locks, renew_session
+from otelkit.pipeline.fresh import renew_exporter, renew_locks, renew_session
 
 
 class _Thing:
@@ -75,3 +82,30 @@ def test_a_session_is_usable_whatever_was_held() -> None:
         assert receiver.requests[-1].headers["cookie"] == "sticky=here"
         adapter.close()
         session.close()
+
+
+def _connections(exporter: Any) -> Any:
+    if hasattr(exporter, "_channel"):
+        return exporter._channel
+    transport = exporter._client._transport
+    return transport._pool if hasattr(transport, "_pool") else transport._session.get_adapter("http://")
+
+
+@pytest.mark.parametrize("kind", ["requests", "urllib3", "grpc"])
+def test_an_exporter_of_the_application_gets_connections_of_its_own(kind: str) -> None:
+    """Parent and child would take each other's answers."""
+    with OtlpReceiver("grpc" if kind == "grpc" else "http") as receiver:
+        exporter: SpanExporter
+        if kind == "grpc":
+            exporter = GrpcSpanExporter(endpoint=receiver.endpoint, insecure=True)
+        else:
+            transport = Urllib3HTTPTransport() if kind == "urllib3" else None
+            exporter = OTLPSpanExporter(endpoint=f"{receiver.endpoint}/v1/traces", _transport=transport)
+        span = TracerProvider(shutdown_on_exit=False).get_tracer("t").start_span("work")
+        assert exporter.export([span]) is SpanExportResult.SUCCESS  # type: ignore[list-item]
+        before = _connections(exporter)
+        renew_exporter(exporter)
+        assert _connections(exporter) is not before
+        assert exporter.export([span]) is SpanExportResult.SUCCESS  # type: ignore[list-item]
+        assert len(receiver.spans()) == 2
+        exporter.shutdown()
