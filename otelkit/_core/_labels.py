@@ -21,6 +21,8 @@ _RESERVED = {
     "otel.metric.overflow": "it marks the overflow series",
     "le": "Prometheus uses it for buckets",
     "quantile": "Prometheus uses it for summaries",
+    "job": "Prometheus names the service by it, and the Collector drops metrics that bring their own",
+    "instance": "Prometheus names the process by it, and the Collector drops metrics that bring their own",
 }
 
 
