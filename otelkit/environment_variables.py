@@ -9,7 +9,9 @@ OpenTelemetry's variables stand at the settings they mean, in otelkit/config/_se
 
 from __future__ import annotations
 
-__all__ = ("OTELKIT_CONFIG_FILE", "OTELKIT_PREFIX", "RESERVED", "variable_of")
+import re
+
+__all__ = ("OTELKIT_CONFIG_FILE", "OTELKIT_PREFIX", "RESERVED", "is_service_link", "variable_of")
 
 OTELKIT_PREFIX = "OTELKIT_"
 """
@@ -30,3 +32,16 @@ Variables of otelkit's that are no settings.
 def variable_of(name: str) -> str:
     """Return the variable of the setting ``name``: ``OTELKIT_EXPORT_INTERVAL_S``."""
     return OTELKIT_PREFIX + name.upper()
+
+
+_SERVICE_LINK = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+
+
+def is_service_link(variable: str, value: str) -> bool:
+    """
+    Tell whether Kubernetes set ``variable``, not a person.
+
+    It gives every pod variables for each Service; one named ``otelkit-collector``
+    makes ``OTELKIT_COLLECTOR_PORT=tcp://10.0.0.1:4318`` and its like.
+    """
+    return bool(_SERVICE_LINK.fullmatch(variable)) or (variable.endswith("_PORT") and "://" in value)

@@ -19,7 +19,7 @@ from otelkit.config._check import check
 from otelkit.config._definition import Setting
 from otelkit.config._describe import settings_by_name
 from otelkit.config._settings import Settings
-from otelkit.environment_variables import OTELKIT_PREFIX, RESERVED, variable_of
+from otelkit.environment_variables import OTELKIT_PREFIX, RESERVED, is_service_link, variable_of
 from otelkit.exceptions import ConfigurationError, did_you_mean
 
 SIGNALS = ("metrics", "traces")
@@ -125,6 +125,8 @@ def _from_own(environ: Mapping[str, str]) -> Layer:
     layer = {}
     for variable, text in environ.items():
         if not variable.startswith(OTELKIT_PREFIX) or variable in RESERVED or not text.strip():
+            continue
+        if variable not in names and is_service_link(variable, text):
             continue
         if variable not in names:
             # Without the prefix that all share: it would make everything alike.

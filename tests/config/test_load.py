@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from otelkit.config import MetricRule, Settings, describe, load
 from otelkit.environment_variables import variable_of
+from otelkit.exceptions import ConfigurationError
 
 NOWHERE = os.devnull
 
@@ -322,3 +323,19 @@ def test_settings_cannot_be_changed() -> None:
     """Settings are immutable."""
     with pytest.raises(AttributeError):
         load(NOWHERE, {}).enabled = False  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_variables_of_kubernetes_are_no_settings() -> None:
+    """A Service named otelkit-collector puts its address into every pod's environment; that is no mistake."""
+    links = {
+        "OTELKIT_COLLECTOR_SERVICE_HOST": "10.0.0.1",
+        "OTELKIT_COLLECTOR_SERVICE_PORT": "4318",
+        "OTELKIT_COLLECTOR_SERVICE_PORT_OTLP_HTTP": "4318",
+        "OTELKIT_COLLECTOR_PORT": "tcp://10.0.0.1:4318",
+        "OTELKIT_COLLECTOR_PORT_4318_TCP": "tcp://10.0.0.1:4318",
+        "OTELKIT_COLLECTOR_PORT_4318_TCP_PROTO": "tcp",
+        "OTELKIT_PROMETHEUS_PORT": "9999",
+    }
+    assert load("/dev/null", links).prometheus_port == 9999
+    with pytest.raises(ConfigurationError, match="OTELKIT_PROMETHEUS_PORT"):
+        load("/dev/null", {"OTELKIT_PROMETEUS_PORT": "9999"})
