@@ -107,7 +107,8 @@ class CellReader(PeriodicExportingMetricReader):
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Export now; False if the destination did not take it."""
         self.collect(timeout_millis=timeout_millis)
-        delivered = self._delivered
+        with self.producer.lock:  # another flush may be exporting; before it has ended it counts as failed
+            delivered = self._delivered
         return self.exporter.force_flush(timeout_millis=timeout_millis) is not False and delivered
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:

@@ -75,6 +75,18 @@ def test_shutdown_from_several_threads(start: Start, registry: Registry, receive
     assert receiver.total("t.calls") == 1
 
 
+def test_flushes_from_several_threads(start: Start, receiver: OtlpReceiver) -> None:
+    """One that is under way does not make another one's delivery look like a failure."""
+    telemetry = start(otlp_endpoint=receiver.endpoint, traces_exporters=["none"])
+    heard: list[bool] = []
+    threads = [threading.Thread(target=lambda: heard.extend(telemetry.flush(5) for _ in range(25))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == [True] * 100
+
+
 def test_second_configuration_replaces_the_first(start: Start, registry: Registry) -> None:
     """The first destination gets what came before, the second what comes after; instruments and tracers live on."""
     with OtlpReceiver() as first, OtlpReceiver() as second:
