@@ -77,6 +77,8 @@ def test_shutdown_from_several_threads(start: Start, registry: Registry, receive
 
 def test_flushes_from_several_threads(start: Start, receiver: OtlpReceiver) -> None:
     """One that is under way does not make another one's delivery look like a failure."""
+    between_threads_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
     telemetry = start(otlp_endpoint=receiver.endpoint, traces_exporters=["none"])
     heard: list[bool] = []
     threads = [threading.Thread(target=lambda: heard.extend(telemetry.flush(5) for _ in range(25))) for _ in range(4)]
@@ -84,6 +86,7 @@ def test_flushes_from_several_threads(start: Start, receiver: OtlpReceiver) -> N
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(between_threads_s)
     assert heard == [True] * 100
 
 
