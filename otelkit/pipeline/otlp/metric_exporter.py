@@ -21,6 +21,9 @@ class OtlpMetricExporter(MetricExporter):
     """
     Sends one collection after the other, and tries again while there is time.
 
+    A receiver that failed the last export, too, gets one attempt: the next export is the next one, and the end of a
+    program is not held up by a receiver that is known to be away.
+
     Args:
         courier: Delivers.
         timeout_s: Seconds for one export, all attempts included.
@@ -42,22 +45,30 @@ class OtlpMetricExporter(MetricExporter):
         self.courier = courier
         self._timeout_s = timeout_s
         self._backoff = backoff or Backoff()
+        self._failed_before = False
         self._closed = threading.Event()
         forks.in_child(self.start_afresh)
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """Deliver; FAILURE if it was not all acknowledged in time."""
-        end = time.monotonic() + min(self._timeout_s, timeout_millis / 1e3)
-        parts = deque([encode_metrics(metrics_data).SerializeToString()])
+        delivered = self._deliver(
+            deque([encode_metrics(metrics_data).SerializeToString()]),
+            time.monotonic() + min(self._timeout_s, timeout_millis / 1e3),
+        )
+        self._failed_before = not delivered
+        return MetricExportResult.SUCCESS if delivered else MetricExportResult.FAILURE
+
+    def _deliver(self, parts: deque[bytes], end: float) -> bool:
         failures = 0
         while True:
             attempt = self.courier.attempt(parts, end - time.monotonic())
             if attempt.verdict == "delivered":
-                return MetricExportResult.SUCCESS
+                return True
             failures += 1
             delay_s = self._backoff.delay_s(failures, attempt.wish_s)
-            if attempt.verdict == "refused" or time.monotonic() + delay_s >= end or self._closed.wait(delay_s):
-                return MetricExportResult.FAILURE
+            hopeless = attempt.verdict == "refused" or self._failed_before
+            if hopeless or time.monotonic() + delay_s >= end or self._closed.wait(delay_s):
+                return False
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Nothing waits here."""

@@ -75,6 +75,21 @@ def test_refusal(make: Make, receiver: OtlpReceiver) -> None:
     assert len(receiver.requests) == 1
 
 
+def test_receiver_that_is_known_to_be_away(make: Make, receiver: OtlpReceiver) -> None:
+    """One attempt an export, until one succeeds; then there is patience again."""
+    exporter = make(receiver, timeout_s=0.3)
+    receiver.always = UNAVAILABLE
+    assert exporter.export(make_metrics()) is FAILURE
+    assert len(receiver.requests) > 1
+    before = len(receiver.requests)
+    assert exporter.export(make_metrics()) is FAILURE
+    assert len(receiver.requests) == before + 1
+    receiver.always = Answer()
+    assert exporter.export(make_metrics()) is SUCCESS
+    receiver.answers += [UNAVAILABLE]
+    assert exporter.export(make_metrics()) is SUCCESS
+
+
 @pytest.mark.parametrize("answer", [UNAVAILABLE, NEVER], ids=["refuses", "hangs"])
 def test_time_is_kept(make: Make, receiver: OtlpReceiver, answer: Answer) -> None:
     """The exporter's own, and that which the reader gives."""
