@@ -9,7 +9,7 @@ GO ?= go
 # Suites of their own: they need gcc, Go or servers.
 LIGHT := not gpu_fake and not promtool and not collector and not servers
 
-.PHONY: help demo test test-gpu test-promtool test-collector test-servers check bench docs clean
+.PHONY: help demo test test-gpu test-promtool test-collector test-servers check bench soak docs clean
 
 help: ## List what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -72,6 +72,9 @@ test-servers: $(VENV)/.servers $(VENV)/.wheel ## gunicorn, uvicorn, Celery and p
 
 bench: $(VENV)/.test ## Measure against the rivals and print the table.
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/.test $(VENV)/.wheel ## Record at full rate with 4 workers for ten minutes (ARGS='--minutes 1').
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 docs: $(VENV)/.wheel ## Write the generated pages.
 	$(BIN)/python -m otelkit.config > docs/configuration.md
