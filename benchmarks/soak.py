@@ -93,6 +93,16 @@ def total(text: str, name: str) -> int:
     )
 
 
+def wait_for(port: int) -> None:
+    """Return when a worker listens; the workers begin together, one of them gets the port."""
+    for _ in range(100):
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"Expected a worker to listen on port {port} within 10 s.")
+
+
 def free_port() -> int:
     """Return a port that was free a moment ago."""
     with socket.socket() as listener:
@@ -118,6 +128,7 @@ def main() -> int:
     for worker in workers:
         worker.start()
     print(f"{'minute':>8} {'calls':>14} {'errors':>10} {'RSS of workers':>16} {'scrape':>9}", flush=True)
+    wait_for(port)
     began = time.monotonic()
     for sample in range(1, SAMPLES + 1):
         time.sleep(max(0.0, began + sample * seconds / SAMPLES - time.monotonic()))
