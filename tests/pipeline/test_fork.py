@@ -169,32 +169,43 @@ def record(times):
 
 record(100)
 assert pipeline.flush(5)
+time.sleep(0.3)  # lets the parent's threads come to rest
 child = ctypes.PyDLL(None).fork()  # with the interpreter's lock held, as uWSGI does; no hook runs
 if not child:
-    signal.alarm(20)
+    signal.alarm(8)
     FIRST
     record(300)
     os._exit(not pipeline.shutdown(5))
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+    os._exit(HUNG)
 """
+_HUNG = 77
 
 
 @pytest.mark.parametrize("first", ["labelled.labels(by='me').increment()", "pipeline.flush()", "record(1)"])
 @pytest.mark.parametrize("provider", [OURS, THEIRS], ids=["ours", "theirs"])
 def test_fork_without_hooks(tmp_path: Path, first: str, provider: str) -> None:
-    """Noticed by the process id: from then on the child's numbers are its own, and are delivered under its own id."""
-    with OtlpReceiver() as receiver:
-        program = Program(tmp_path, _PROGRAM + provider + _HOOKLESS.replace("FIRST", first))
-        assert program.run(receiver) == ""
-        parent, child = receiver.instances()
-        for name in ("t.cell", "t.added"):
-            assert receiver.total(name, parent) == 100
-            counted = receiver.total(name, child)
-            if provider == OURS or first != "record(1)":
-                assert counted == 300
-            else:  # with a sampler that is not ours nothing is noticed before a cell's 128th call
-                assert 300 - 127 <= counted < 300
-        assert len(receiver.spans()) == 100 + (301 if first == "record(1)" else 300)
+    """
+    Noticed by the process id: from then on the child's numbers are its own, and are delivered under its own id.
+
+    Without its hooks Python itself hangs in one child of about 60, so another attempt is allowed.
+    """
+    program = Program(tmp_path, _PROGRAM + provider + _HOOKLESS.replace("FIRST", first).replace("HUNG", str(_HUNG)))
+    for _ in range(3):
+        with OtlpReceiver() as receiver:
+            code, error = program.end(program.start(receiver))
+        if code != _HUNG:
+            break
+    assert (code, error) == (0, "")
+    parent, child = receiver.instances()
+    for name in ("t.cell", "t.added"):
+        assert receiver.total(name, parent) == 100
+        counted = receiver.total(name, child)
+        if provider == OURS or first != "record(1)":
+            assert counted == 300
+        else:  # with a sampler that is not ours nothing is noticed before a cell's 128th call
+            assert 300 - 127 <= counted < 300
+    assert len(receiver.spans()) == 100 + (301 if first == "record(1)" else 300)
 
 
 def test_forks_amid_grpc_exports(tmp_path: Path) -> None:

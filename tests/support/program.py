@@ -19,7 +19,7 @@ def environment(receiver: OtlpReceiver, protocol: str = "http/protobuf", **varia
         kept["PYTHONPATH"] = os.environ["PYTHONPATH"]
     return {
         **kept,
-        "PYTHONWARNINGS": "ignore:.*fork:DeprecationWarning",  # of Python 3.12 and newer, in a program with threads
+        "PYTHONWARNINGS": "ignore::DeprecationWarning",  # Python 3.12 and newer warn of each fork beside a thread
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTELKIT_MACHINE": "none",
