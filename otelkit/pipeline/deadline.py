@@ -117,3 +117,10 @@ def _after_fork_in_child() -> None:
 
 
 forks.in_child(_after_fork_in_child)
+
+
+def prepare_to_end(exporter: object) -> None:
+    """Tell an exporter of ours that its next delivery is the last; others have no such notion."""
+    prepare = getattr(exporter, "prepare_to_end", None)
+    if prepare is not None:
+        prepare()

@@ -22,6 +22,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from otelkit._core._guard import guard
+from otelkit.pipeline.deadline import prepare_to_end
 from otelkit.pipeline.health import Lap, Work
 from otelkit.pipeline.producer import Producer, delta_kinds, joined
 
@@ -115,6 +116,7 @@ class CellReader(PeriodicExportingMetricReader):
         """Export a last time and close the exporter; a second call does nothing."""
         if self._shutdown_event.is_set():
             return
+        prepare_to_end(self.exporter)
         # The base leaves the last collection to its thread, and without interval it has none.
         if not math.isfinite(self._export_interval_millis):
             with guard.shield(f"last export to {self.name}"):

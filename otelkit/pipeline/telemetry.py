@@ -114,7 +114,9 @@ class Telemetry:
     def _finish(self, undelivered: list[str], timeout_s: float) -> None:
         if undelivered:
             guard.warn(
-                "shutdown", f"otelkit could not deliver everything within {timeout_s:g} s: {', '.join(undelivered)}."
+                "shutdown",
+                f"otelkit could not deliver everything before the end ({timeout_s:g} s at most): "
+                f"{', '.join(undelivered)}.",
             )
             if self.tracing:
                 self.tracing.abandon()

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otelkit import semconv
 from otelkit._core._guard import guard
-from otelkit.pipeline.deadline import Job, Jobs
+from otelkit.pipeline.deadline import Job, Jobs, prepare_to_end
 from otelkit.pipeline.destinations import create_span_exporter
 from otelkit.pipeline.fork import begin_anew_in_children
 from otelkit.pipeline.health import Gauges, Points
@@ -172,6 +172,7 @@ def _shutdown_job(sender: _Sender) -> Job:
     def shutdown(timeout_s: float) -> bool:
         end = time.monotonic() + timeout_s * (1 - _SAVING_SHARE)
         before = sender.exporter.failures
+        prepare_to_end(sender.exporter.exporter)
         sender.processor.force_flush()
         delivered = sender.exporter.force_flush(_milliseconds_until(end)) is not False
         sender.processor.shutdown()

@@ -241,7 +241,7 @@ def test_end_of_the_program_is_not_held_up(protocol: str) -> None:
     with OtlpReceiver(protocol) as receiver:
         receiver.always = otlp_receiver.NEVER
         began = time.monotonic()
-        assert "could not deliver everything within 2 s" in _run(_AT_EXIT, receiver, protocol)
+        assert "could not deliver everything before the end (2 s at most)" in _run(_AT_EXIT, receiver, protocol)
         assert time.monotonic() - began < 5
 
 

@@ -34,6 +34,11 @@ class Attempt(NamedTuple):
     reason: str = ""
     wish_s: float | None = None
 
+    @property
+    def nobody_listens(self) -> bool:
+        """Whether there is no receiver at all: nothing to wait for at a program's end."""
+        return self.verdict == "retry" and "connection refused" in self.reason.lower()
+
 
 class Courier:
     """

@@ -46,6 +46,7 @@ class OtlpMetricExporter(MetricExporter):
         self._timeout_s = timeout_s
         self._backoff = backoff or Backoff()
         self._failed_before = False
+        self._ending = False
         self._closed = threading.Event()
         forks.in_child(self.start_afresh)
 
@@ -66,9 +67,13 @@ class OtlpMetricExporter(MetricExporter):
                 return True
             failures += 1
             delay_s = self._backoff.delay_s(failures, attempt.wish_s)
-            hopeless = attempt.verdict == "refused" or self._failed_before
+            hopeless = attempt.verdict == "refused" or self._failed_before or (self._ending and attempt.nobody_listens)
             if hopeless or time.monotonic() + delay_s >= end or self._closed.wait(delay_s):
                 return False
+
+    def prepare_to_end(self) -> None:
+        """Wait no more for a receiver that is not there at all."""
+        self._ending = True
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Nothing waits here."""

@@ -62,6 +62,8 @@ class OtlpSpanExporter(SpanExporter):
         self._failures = 0  # in a row
         self._attempts_failed = 0  # ever
         self._lost = 0
+        self._nobody_listens = False
+        self._ending = False
         self._hurry = False
         self._adopt_at = 0.0
         self._thread = threading.Thread(target=self._run, name="otelkit spans", daemon=True)
@@ -92,7 +94,8 @@ class OtlpSpanExporter(SpanExporter):
         """
         Wait until all that was handed over is delivered; False if some of it was not within the time.
 
-        A receiver that has failed several times in a row gets one more attempt, no more: its spans are on disk.
+        A receiver that has failed several times in a row gets one more attempt, no more: its spans are on disk. At the
+        end of the program so does one that is not there at all.
         """
         end = time.monotonic() + timeout_millis / 1e3
         changed = self.outbox.changed
@@ -102,11 +105,16 @@ class OtlpSpanExporter(SpanExporter):
             self._hurry = True
             changed.notify_all()
             while len(self.outbox) and not self._closed:
-                if not patient and self._attempts_failed > failed:
+                hopeless = not patient or (self._ending and self._nobody_listens)
+                if hopeless and self._attempts_failed > failed:
                     break
                 if not changed.wait(max(0.0, end - time.monotonic())) and time.monotonic() >= end:
                     break
             return not len(self.outbox) and self._lost == lost
+
+    def prepare_to_end(self) -> None:
+        """Wait no more for a receiver that is not there at all."""
+        self._ending = True
 
     def shutdown(self) -> None:
         """Keep on disk what was not delivered, and stop; waits a moment for an attempt that is under way."""
@@ -179,6 +187,7 @@ class OtlpSpanExporter(SpanExporter):
         with self.outbox.changed:
             self._failures += 1
             self._attempts_failed += 1
+            self._nobody_listens = attempt.nobody_listens
             self.outbox.changed.notify_all()
         return attempt.wish_s
 
