@@ -167,7 +167,7 @@ otelkit.configure(
     shutdown_timeout_s=100,
     span_buffer_folder={str(tmp_path)!r},
 )
-otelkit.traced(name="last")(int)()
+otelkit.traced(name="last")(lambda: 0)()
 """
         subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=50, capture_output=True)
     assert len(_files(tmp_path)) == 1
