@@ -119,7 +119,9 @@ class Server:
     def end(self) -> str:
         """End it as an operator would; return its log."""
         self.process.terminate()
-        self.process.wait(20)
+        # Gunicorn kills a worker that has not ended after 30 s. Seen in 2 of about 50 ends under `otelkit run`, cause
+        # unknown: see "Known problems" in docs/workers.md.
+        self.process.wait(45)
         return self.log.read_text()
 
 
