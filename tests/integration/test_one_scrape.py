@@ -119,9 +119,7 @@ class Server:
     def end(self) -> str:
         """End it as an operator would; return its log."""
         self.process.terminate()
-        # Gunicorn kills a worker that has not ended after 30 s. Seen in 2 of about 50 ends under `otelkit run`, cause
-        # unknown: see "Known problems" in docs/workers.md.
-        self.process.wait(45)
+        self.process.wait(20)
         return self.log.read_text()
 
 
