@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 from recording import record
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,10 +14,10 @@ from starlette.routing import Route
 
 
 async def answer(request: Request) -> PlainTextResponse:
-    """Answer, and count requests of work."""
+    """Answer with the process's id, and count requests of work."""
     if request.url.path == "/work":
         record()
-    return PlainTextResponse("ok")
+    return PlainTextResponse(str(os.getpid()))
 
 
 application = Starlette(routes=[Route("/", answer), Route("/work", answer)])

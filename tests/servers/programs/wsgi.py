@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 
 from recording import record
 
 
 def application(environ: dict[str, object], start_response: Callable[..., object]) -> Iterable[bytes]:
-    """Answer, and count requests of work."""
+    """Answer with the process's id, and count requests of work."""
     if environ["PATH_INFO"] == "/work":
         record()
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
-    return [b"ok"]
+    body = b"%d" % os.getpid()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
