@@ -61,6 +61,110 @@ JOB_FAILURES = Metric("job.failures", Kind.COUNTER, "{run}", "Runs that failed."
 JOB_DURATION = Metric("job.duration", Kind.HISTOGRAM, "s", "Time a run took.")
 JOB_LAST_SUCCESS = Metric("job.last_success", Kind.GAUGE, "s", "Unix time at which a run last succeeded.")
 
+# -- batches and their jobs ---------------------------------------------------
+# A job is one call of the user's function, also where the engine sends chunks. `JOB_ACTIVE` and `JOB_DURATION` are
+# shared with @otelkit.job, whose series have no batch.engine.
+
+BATCH_ENGINE = "batch.engine"
+STATUS = "status"
+CHUNK_SIZE = "job.chunk.size"
+"""Of a span that stands for a chunk: how many jobs it has."""
+
+STATUSES = ("submitted", "running", "completed", "failed", "retried", "cancelled")
+"""Values of `STATUS`: how many jobs ever came to be that, not how many are that now. Timed out is failed."""
+
+BATCH_CREATED = Metric("batch.created", Kind.COUNTER, "{batch}", "Batches handed to an engine.")
+BATCH_SIZE = Metric("batch.size", Kind.HISTOGRAM, "{job}", "Jobs of one batch.")
+BATCH_WORKERS = Metric("batch.workers", Kind.UP_DOWN_COUNTER, "{worker}", "Workers that an engine has.")
+JOB_STATUS = Metric("job.status", Kind.COUNTER, "{job}", "Jobs that came to a status, per status.")
+JOB_PENDING = Metric(
+    "job.pending", Kind.UP_DOWN_COUNTER, "{job}", "Jobs submitted and, as far as the submitter knows, not yet started."
+)
+JOB_RETRIES = Metric("job.retries", Kind.COUNTER, "{job}", "Times that a job was given back to be run again.")
+JOB_ERRORS = Metric("job.errors", Kind.COUNTER, "{error}", "Jobs that failed, per error type.")
+JOB_QUEUE_TIME = Metric("job.queue_time", Kind.HISTOGRAM, "s", "Time from a job's submission to its start.")
+
+# -- inference ------------------------------------------------------------------
+# Ours: there is no convention for models that run in the process.
+
+INFERENCE_ENGINE = "inference.engine"
+"""torch, onnxruntime, sklearn, transformers; ``custom`` for steps by hand, ``loop`` for `otelkit.track`."""
+INFERENCE_MODEL = "inference.model"
+INFERENCE_OPERATION = "inference.operation"
+"""What was asked of the model: run, forward, predict, fit, generate, ..."""
+INFERENCE_PHASE = "inference.phase"
+"""preprocess, transfer, compute, postprocess, quantise, or a name of the program's own."""
+INFERENCE_WARMUP = "inference.warmup"
+"""``true`` for a model's first steps, which pay for what later ones find ready."""
+INFERENCE_BATCH_SIZE_ATTRIBUTE = "inference.batch_size"
+"""On spans only."""
+
+INFERENCE_REQUESTS = Metric("inference.requests", Kind.COUNTER, "{request}", "Inference steps started.")
+INFERENCE_ACTIVE_REQUESTS = Metric(
+    "inference.active_requests", Kind.UP_DOWN_COUNTER, "{request}", "Inference steps started and not yet ended."
+)
+INFERENCE_ERRORS = Metric("inference.errors", Kind.COUNTER, "{error}", "Inference steps that failed, per error type.")
+INFERENCE_DURATION = Metric("inference.duration", Kind.HISTOGRAM, "s", "Time from start to end of a step, on the host.")
+INFERENCE_BATCH_SIZE = Metric("inference.batch_size", Kind.HISTOGRAM, "{item}", "Items in one step that succeeded.")
+INFERENCE_ITEMS = Metric("inference.items", Kind.COUNTER, "{item}", "Items of steps that succeeded.")
+INFERENCE_THROUGHPUT = Metric("inference.throughput", Kind.GAUGE, "{item}/s", "Items a second over the last minute.")
+INFERENCE_PHASE_DURATION = Metric("inference.phase.duration", Kind.HISTOGRAM, "s", "Time one phase of a step took.")
+INFERENCE_DEVICE_TIME = Metric("inference.device_time", Kind.HISTOGRAM, "s", "Time a step kept its device busy.")
+INFERENCE_WAIT_TIME = Metric("inference.wait_time", Kind.HISTOGRAM, "s", "Time a step waited for its input.")
+INFERENCE_CACHE_HITS = Metric("inference.cache.hits", Kind.COUNTER, "{hit}", "Look-ups that a cache answered.")
+INFERENCE_CACHE_MISSES = Metric("inference.cache.misses", Kind.COUNTER, "{miss}", "Look-ups that no cache answered.")
+INFERENCE_BATCH_FILL = Metric(
+    "inference.batch_fill", Kind.HISTOGRAM, "1", "Share of the batch's places that held an item."
+)
+INFERENCE_PADDING = Metric("inference.padding", Kind.HISTOGRAM, "1", "Share of the input's elements that was padding.")
+
+BATCH_SIZE_BUCKETS = tuple(float(2**power) for power in range(15))
+SHARE_BUCKETS = (0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 0.99)
+
+# -- generation: gen_ai.* of the semantic conventions, in development there -----
+# Names, units, buckets and attributes are theirs; nothing outside of this section spells them.
+
+GEN_AI_OPERATION_NAME = "gen_ai.operation.name"
+GEN_AI_PROVIDER_NAME = "gen_ai.provider.name"
+GEN_AI_REQUEST_MODEL = "gen_ai.request.model"
+GEN_AI_RESPONSE_MODEL = "gen_ai.response.model"
+GEN_AI_TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - a name
+GEN_AI_REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens"
+GEN_AI_REQUEST_TEMPERATURE = "gen_ai.request.temperature"
+GEN_AI_REQUEST_TOP_P = "gen_ai.request.top_p"
+GEN_AI_REQUEST_TOP_K = "gen_ai.request.top_k"
+GEN_AI_REQUEST_STREAM = "gen_ai.request.stream"
+GEN_AI_USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens"
+GEN_AI_USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+
+GEN_AI_REQUEST_DURATION = Metric(
+    "gen_ai.server.request.duration", Kind.HISTOGRAM, "s", "Time from start to end of a generation."
+)
+GEN_AI_TIME_TO_FIRST_TOKEN = Metric(
+    "gen_ai.server.time_to_first_token", Kind.HISTOGRAM, "s", "Time to the first token of a generation."
+)
+GEN_AI_TIME_PER_OUTPUT_TOKEN = Metric(
+    "gen_ai.server.time_per_output_token", Kind.HISTOGRAM, "s", "Time per output token after the first."
+)
+GEN_AI_TOKEN_USAGE = Metric(
+    "gen_ai.client.token.usage", Kind.HISTOGRAM, "{token}", "Tokens of one generation, input and output."
+)
+GEN_AI_OPERATION_DURATION = Metric(
+    "gen_ai.client.operation.duration", Kind.HISTOGRAM, "s", "Time from start to end of a generation, to its caller."
+)
+
+GEN_AI_DURATION_BUCKETS = tuple(0.01 * 2**power for power in range(14))
+GEN_AI_TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
+GEN_AI_FIRST_TOKEN_BUCKETS = (
+    *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08),
+    *(0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+)
+GEN_AI_OUTPUT_TOKEN_BUCKETS = (
+    *(0.01, 0.025, 0.05, 0.075),
+    *(0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5),
+)
+
 # -- otelkit's own health -----------------------------------------------------
 
 DROPPED = Metric("otelkit.dropped", Kind.COUNTER, "{item}", "Observations, spans or points that otelkit had to drop.")
