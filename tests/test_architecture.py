@@ -27,6 +27,7 @@ ARROWS: dict[str, frozenset[str]] = {
     "instruments": frozenset({"instruments", "_core", "config"}),
     "decorators": frozenset({"decorators", "instruments", "_core", "config"}),
     "pipeline": frozenset({"pipeline", "decorators", "instruments", "_core", "config"}),
+    "jobs": frozenset({"jobs", "pipeline", "decorators", "instruments", "_core", "config"}),
     "exporters": frozenset({"exporters", "pipeline", "decorators", "instruments", "_core", "config"}),
     "devices": frozenset({"devices", "pipeline", "decorators", "instruments", "_core", "config"}),
 }
