@@ -26,6 +26,7 @@ ARROWS: dict[str, frozenset[str]] = {
     "config": frozenset({"config", "_core"}),
     "instruments": frozenset({"instruments", "_core", "config"}),
     "decorators": frozenset({"decorators", "instruments", "_core", "config"}),
+    "loops": frozenset({"loops", "decorators", "instruments", "_core", "config"}),
     "pipeline": frozenset({"pipeline", "decorators", "instruments", "_core", "config"}),
     "jobs": frozenset({"jobs", "pipeline", "decorators", "instruments", "_core", "config"}),
     "exporters": frozenset({"exporters", "pipeline", "decorators", "instruments", "_core", "config"}),

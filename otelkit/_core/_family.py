@@ -25,7 +25,7 @@ from otelkit._core._guard import guard
 from otelkit._core._histogram_cell import HistogramCell
 from otelkit._core._labels import Key, hashed, most_varied, text_of
 from otelkit._core._number_cells import CounterCell, GaugeCell, UpDownCell
-from otelkit._core._snapshot import Attributes, Metric, Point
+from otelkit._core._snapshot import Attributes, Metric, NumberPoint, Point
 from otelkit._core._summary_cell import SummaryCell
 
 C = TypeVar("C", bound=Cell)
@@ -317,6 +317,19 @@ class HistogramFamily(Family[HistogramCell]):
     def points(self, now_ns: int, reader: int | None) -> list[tuple[Metric, list[Any]]]:
         points = [point for cell in self if (point := cell.point(now_ns, reader)) is not None]
         return [] if self.name in self.options.hidden else [(self.metric, points)]
+
+
+class SizeFamily(HistogramFamily):
+    """Cells of sizes; its metrics are their sum, as a counter, and their distribution."""
+
+    def points(self, now_ns: int, reader: int | None) -> list[tuple[Metric, list[Any]]]:
+        sizes = [point for cell in self if (point := cell.point(now_ns, reader)) is not None]
+        sums = [NumberPoint(point.attributes, point.start_ns, now_ns, point.sum) for point in sizes]
+        return [
+            (metric, points)
+            for metric, points in zip(self.definition.metrics, (sums, sizes), strict=True)
+            if metric.name not in self.options.hidden
+        ]
 
 
 class CallFamily(Family[CallCell]):

@@ -19,6 +19,7 @@ from otelkit._core._family import (
     GaugeFamily,
     HistogramFamily,
     Options,
+    SizeFamily,
     SummaryFamily,
     Tap,
     UpDownFamily,
@@ -33,6 +34,7 @@ FAMILIES: dict[str, type[Family[Any]]] = {
     "counter": CounterFamily,
     "gauge": GaugeFamily,
     "histogram": HistogramFamily,
+    "size": SizeFamily,
     "summary": SummaryFamily,
     "up_down_counter": UpDownFamily,
 }
