@@ -40,15 +40,17 @@ class JobCell(CallCell):
 
     Attributes:
         submitted, left, cancelled, retried: How often; ``left`` counts jobs that left the queue, whatever for.
+        received: Jobs that came through a broker from a process that counts them as submitted: pending here.
         lost: Jobs, by error type, that failed without a call that could have told of it.
         unended: Error types of calls that are neither errors nor cancelled: they will be run again.
     """
 
-    __slots__ = ("cancelled", "derived", "left", "lost", "retried", "submitted", "unended")
+    __slots__ = ("cancelled", "derived", "left", "lost", "received", "retried", "submitted", "unended")
 
     def reset(self) -> None:
         super().reset()
         self.submitted = ticks(1)
+        self.received = ticks(1)
         self.left = ticks(1)
         self.cancelled = ticks(1)
         self.retried = ticks(1)
@@ -88,7 +90,8 @@ class JobCell(CallCell):
         statuses = [
             self._of(status, now_ns, number) for status, number in zip(semconv.STATUSES, numbers, strict=True) if number
         ]
-        pending = [self._plain(now_ns, max(0, submitted - left))] if submitted else []
+        queued = submitted + ticked(self.received)
+        pending = [self._plain(now_ns, max(0, queued - left))] if queued else []
         retries = [self._plain(now_ns, retried)] if retried else []
         errors = [point for point in errors if point.value]
         return statuses, [active] if started.value else [], pending, retries, errors, list(durations)

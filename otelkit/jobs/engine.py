@@ -150,6 +150,10 @@ class Job:
         for _ in range(jobs):
             next(self.cell.submitted)
 
+    def receive(self) -> None:
+        """Note that a job came in from a broker: it is pending here, and counted as submitted where it was sent."""
+        next(self.cell.received)
+
     def leave(self, jobs: int = 1) -> None:
         """Note that jobs are pending no more, whatever became of them; never for those that `cancel` was called for."""
         for _ in range(jobs):
@@ -227,6 +231,10 @@ class Run:
         if not next(cell.tick) & 63:
             cell.flush()
         self._started = perf_counter()
+
+    def backdate(self, seconds: float) -> None:
+        """Say how long it has taken until now, where its start or its end is heard of late."""
+        self._started = perf_counter() - seconds
 
     def succeed(self) -> None:
         """End it: completed."""

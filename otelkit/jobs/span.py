@@ -111,6 +111,7 @@ def start_span(
     attributes: Mapping[str, Any],
     parent: Context | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
+    start_ns: int | None = None,
 ) -> JobSpan:
     """
     Start the span of a job or of a chunk, and make it the current one.
@@ -120,12 +121,13 @@ def start_span(
         attributes: `Job.attributes`, or more.
         parent: The submitter's context, which becomes current; by default what is current stays.
         kind: CONSUMER where the job came through a broker.
+        start_ns: When the job began, Unix time; by default now.
     """
     span = token = None
     with guard.shield("a job's span"):
         current = context.get_current() if parent is None else parent
         if wanted(current):
-            span = _tracers.current().start_span(name, current, kind, attributes)
+            span = _tracers.current().start_span(name, current, kind, attributes, start_time=start_ns)
             current = trace.set_span_in_context(span, current)
         elif parent is None:
             return JobSpan(None, None)
