@@ -48,6 +48,7 @@ class Patches:
         self.active = True
         self._library = library
         self._changes: list[tuple[Any, str, Any, Any]] = []
+        self._undo: list[Callable[[], object]] = []
         self._lock = threading.RLock()
 
     def when_imported(self, module: str, patch: Callable[[ModuleType], None]) -> None:
@@ -94,6 +95,11 @@ class Patches:
             setattr(owner, attribute, new)
             self._changes.append((owner, attribute, before, new))
 
+    def on_restore(self, undo: Callable[[], object]) -> None:
+        """Have ``undo`` called when everything is put back: for what is no attribute, such as a receiver of signals."""
+        with self._lock:
+            self._undo.append(undo)
+
     def restore(self) -> None:
         """
         Put everything back, and patch nothing more.
@@ -102,6 +108,9 @@ class Patches:
         """
         with self._lock:
             self.active = False
+            while self._undo:
+                with guard.shield(f"uninstrumenting {self._library}"):
+                    self._undo.pop()()
             while self._changes:
                 owner, attribute, before, new = self._changes.pop()
                 with guard.shield(f"uninstrumenting {self._library}"):
