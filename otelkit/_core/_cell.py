@@ -13,7 +13,7 @@ The algorithm, once for all of them:
   gives it back; ``lock.acquire(False)`` leaked 33,922 times in 39,997
   interrupts). It copies what is in the list, computes the new state, and then,
   with no call in between, deletes what it copied and stores the state.
-- A writer folds at each 128th tick, so the list stays short without readers.
+- A writer folds at each 100th tick, so the list stays short without readers.
 - A reader takes the state: one tuple, always whole.
 """
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from otelkit._core._family import Family
     from otelkit._core._labels import Key
 
-MISS_BUDGET = 4
-"""Look-ups a chunk of 128 may spend on calls that are in no sampled span."""
+MISS_BUDGET = 3
+"""Look-ups a chunk of 100 may spend on calls that are in no sampled span."""
 
 _TOKEN_WAIT_S = 0.1
 

@@ -68,8 +68,8 @@ class ExponentialBuckets:
         self.max_size = max_size
         self.empty: ExponentialState = (0, 0.0, math.inf, -math.inf, (MAX_SCALE, 0, {}, {}))
 
-    def fold(self, state: ExponentialState, values: list[float]) -> ExponentialState:
-        """Return ``state`` with finite, not empty ``values`` added."""
+    def fold(self, state: ExponentialState, values: list[float], added: float) -> ExponentialState:
+        """Return ``state`` with finite, not empty ``values`` added, whose sum is ``added``."""
         count, total, low, high, (scale, zeros, positive, negative) = state
         sides = (positive.copy(), negative.copy())
         for value in values:
@@ -92,7 +92,7 @@ class ExponentialBuckets:
             counts[index] = counts.get(index, 0) + 1
         return (
             count + len(values),
-            total + sum(values, 0.0),
+            total + added,
             min(low, min(values) + 0.0),
             max(high, max(values) + 0.0),
             (scale, zeros, *sides),

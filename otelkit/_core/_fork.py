@@ -6,7 +6,7 @@ What a forked child does before it goes on: start from zero, with fresh locks.
 Everything of otelkit that a fork concerns has a step here, and the steps run
 once per child, in the order in which they were given. Python's hook runs them
 at once. A fork that runs no hook (uWSGI's, or any made in C) is noticed by the
-process id: at a snapshot, a flush, the end, a new series, or a cell's 128th call.
+process id: at a snapshot, a flush, the end, a new series, or a cell's 100th call.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class HistogramCell(Cell):
 
         Thread-safe, never raises.
         """
-        if not next(self.tick) & 127:
+        if not next(self.tick) % 100:
             self.flush()
         try:
             if value > self.floor:
@@ -99,18 +99,19 @@ class HistogramCell(Cell):
         values = buffer[:size]
         family = self.family
         try:
-            total = sum(values, 0.0)
+            added = sum(values, 0.0)
             # A foreign number type would infect the state: float32 loses digits.
-            valid = type(total) is float and total - total == 0.0
+            valid = type(added) is float and added - added == 0.0
         except Exception:
             valid = False
         if not valid:
             values = finite_only(values)
+            added = sum(values, 0.0)
         state = self.state
         if values:
             if self.captures:
                 self._keep_exemplars(values)
-            state = family.shape.fold(state, values)
+            state = family.shape.fold(state, values, added)
             if self.extremes:
                 self._widen(min(values) + 0.0, max(values) + 0.0)
         del buffer[:size]

@@ -37,7 +37,7 @@ class CounterCell(Cell):
         Thread-safe, never raises. Cost: a tick and an append; see
         benchmarks/README.md.
         """
-        if not next(self.tick) & 127:
+        if not next(self.tick) % 100:
             self.flush()
         if self.armed and type(value) in (int, float):
             value = self.capture(value)
@@ -109,7 +109,7 @@ class UpDownCell(Cell):
 
     def increment(self, value: float = 1) -> None:
         """Add ``value``: finite, of either sign; anything else is dropped and counted. Never raises."""
-        if not next(self.tick) & 127:
+        if not next(self.tick) % 100:
             self.flush()
         self.buffer.append(value)
 
@@ -157,13 +157,13 @@ class GaugeCell(UpDownCell):
 
         Thread-safe, never raises.
         """
-        if not next(self.tick) & 127:
+        if not next(self.tick) % 100:
             self.flush()
         self.buffer.append(value)
 
     def increment(self, value: float = 1) -> None:
         """Add ``value``: finite, of either sign; anything else is dropped and counted. Never raises."""
-        if not next(self.tick) & 127:
+        if not next(self.tick) % 100:
             self.flush()
         try:
             self.buffer.append(Difference(value + 0.0 if isinstance(value, (str, bytes)) else value))  # no numbers

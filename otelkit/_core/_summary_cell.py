@@ -56,7 +56,7 @@ class SummaryCell(Cell):
 
     def observe(self, value: float) -> None:
         """Record one finite observation; anything else is dropped and counted. Thread-safe, never raises."""
-        if not next(self.tick) & 127:
+        if not next(self.tick) % 100:
             self.flush()
         self.buffer.append(value)
 

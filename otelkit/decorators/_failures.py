@@ -44,7 +44,7 @@ def failed(
     except Exception as own:
         guard.failed("naming a failure", own)
         target = cell.failure(OTHER_ERROR)
-    if target is not cell and not next(target.tick) & 127:
+    if target is not cell and not next(target.tick) % 100:
         target.flush()
     if seconds > target.floor:
         seconds = target.capture(seconds)

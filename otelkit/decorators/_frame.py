@@ -87,7 +87,7 @@ class Frame:
 
     @staticmethod
     def _tick(cell: CallCell) -> None:
-        if not next(cell.tick) & 127:
+        if not next(cell.tick) % 100:
             cell.flush()
 
     def resume(self) -> Frame:

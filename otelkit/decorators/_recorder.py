@@ -180,7 +180,7 @@ def _plain(kind: str, signature: Signature, plan: Plan) -> _Source:
     source = _Source()
     source.add(0, _head(kind, signature))
     source.add(1, _find_cell(plan), "_o_ok = False", "_o_start = _o_clock()", "try:")
-    source.add(2, f"if not next({cell}.tick) & 127: {cell}.flush()")
+    source.add(2, f"if not next({cell}.tick) % 100: {cell}.flush()")
     if plan.before is not None:
         source.add(2, f"_o_before({plan.before_argument})")
     source.add(2, _call(kind, signature), _finish(kind, cell, plan))

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 _HISTOGRAMS = (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
 
-# Batches (of up to 128 values) that may wait for a collection, before a thread records them.
-_BATCHES = 1_000
+# Batches (of up to 100 values) that may wait for a collection, before a thread records them.
+_BATCHES = 1_300
 
 # A snapshot serves all instruments of one collection, and no second one.
 _SNAPSHOT_AGE_S = 1.0

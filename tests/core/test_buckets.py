@@ -30,14 +30,18 @@ def _same(one: Any, other: Any) -> None:
     assert math.isclose(one[1], other[1], rel_tol=1e-9, abs_tol=1e-3)
 
 
+def _fold(shape: Any, state: Any, values: list[float]) -> Any:
+    return shape.fold(state, list(values), sum(values, 0.0))
+
+
 @pytest.mark.parametrize("shape", _SHAPES)
 @given(batches=_batches)
 def test_folding_in_any_split_equals_folding_at_once(shape: Any, batches: list[list[float]]) -> None:
     """How a buffer happens to be cut into batches changes nothing."""
     state = shape.empty
     for batch in batches:
-        state = shape.fold(state, list(batch))
-    _same(state, shape.fold(shape.empty, [value for batch in batches for value in batch]))
+        state = _fold(shape, state, batch)
+    _same(state, _fold(shape, shape.empty, [value for batch in batches for value in batch]))
     assert shape.empty[0] == 0, "folding must not touch the empty state"
 
 
@@ -45,7 +49,7 @@ def test_folding_in_any_split_equals_folding_at_once(shape: Any, batches: list[l
 def test_each_value_is_in_the_bucket_whose_bounds_hold_it(values: list[float]) -> None:
     """Bucket i counts what lies in (bounds[i-1], bounds[i]], by bisecting and by sorting alike."""
     shape = ExplicitBuckets(NUMBERS)
-    buckets = shape.fold(shape.empty, list(values))[4]
+    buckets = _fold(shape, shape.empty, values)[4]
     edges = [-math.inf, *NUMBERS, math.inf]
     assert buckets == [sum(low < value <= high for value in values) for low, high in itertools.pairwise(edges)]
 
@@ -55,7 +59,7 @@ def test_a_value_on_a_bound_belongs_below_it(repeat: int) -> None:
     """Bounds are upper and inclusive (``le``), for few values and for many."""
     shape = ExplicitBuckets((1.0, 2.0))
     values = [1.0, math.nextafter(1.0, 2.0), 2.0, math.nextafter(2.0, 3.0)] * repeat
-    assert shape.fold(shape.empty, values)[4] == [repeat, 2 * repeat, repeat]
+    assert _fold(shape, shape.empty, values)[4] == [repeat, 2 * repeat, repeat]
 
 
 class Scalar:

@@ -36,7 +36,7 @@ def _record(accounts: Accounts, calls: int) -> Callable[[], None]:
     def work() -> None:
         start = perf_counter()
         for _ in range(calls):
-            if not next(cell.tick) & 127:
+            if not next(cell.tick) % 100:
                 cell.flush()
             cell.buffer.append(perf_counter() - start)  # a thread may be switched between the look-up and the append
 
@@ -281,7 +281,7 @@ class SwappingCell(CallCell):
     def drain(self) -> None:
         values, self.buffer = self.buffer, []
         if values:
-            self.state = self.family.shape.fold(self.state, list(values))
+            self.state = self.family.shape.fold(self.state, list(values), sum(values, 0.0))
 
 
 class TokenlessCell(CallCell):
@@ -348,7 +348,7 @@ def test_checker_catches_a_capture_inside_the_append() -> None:
         ok = False
         start = perf_counter()
         try:
-            if not next(cell.tick) & 127:
+            if not next(cell.tick) % 100:
                 cell.flush()
             ok = True
             cell.buffer.append(cell.capture(perf_counter() - start))

@@ -67,7 +67,8 @@ def _own(values: list[float], split: int) -> ExponentialPoint:
     shape = ExponentialBuckets()
     state = shape.empty
     for start in range(0, len(values), split):
-        state = shape.fold(state, values[start : start + split])
+        batch = values[start : start + split]
+        state = shape.fold(state, batch, sum(batch, 0.0))
     return shape.point(state, (state[2], state[3]), Attributes(), 0, 0, ())
 
 

@@ -29,7 +29,7 @@ def _clean_guard():
 def histogram(kind, values, exemplars=(), shape=None):
     """Return a histogram of ``values``."""
     shape = shape or SHAPES[kind]
-    state = shape.fold(shape.empty, list(values))
+    state = shape.fold(shape.empty, list(values), sum(values, 0.0))
     point = shape.point(state, (state[2], state[3]), Attributes(a="x"), 5, 9, tuple(exemplars))
     return MetricSnapshot(Metric("took", kind, "s"), [point])
 
