@@ -29,7 +29,10 @@ from otelkit.instruments.histogram import histogram, summary
 from otelkit.instruments.rate import rate
 
 if TYPE_CHECKING:
+    from otelkit._instrumentors import instrument, uninstrument
     from otelkit.devices.gpu import GpuMonitor
+    from otelkit.loops.by_hand import inference
+    from otelkit.loops.track import track
     from otelkit.pipeline import configure, flush, shutdown
 
 __version__ = "0.1.0"
@@ -45,6 +48,8 @@ __all__ = (
     "gauge",
     "histogram",
     "increment",
+    "inference",
+    "instrument",
     "job",
     "metered",
     "observe",
@@ -57,6 +62,8 @@ __all__ = (
     "summary",
     "timer",
     "traced",
+    "track",
+    "uninstrument",
     "up_down_counter",
 )
 
@@ -64,7 +71,11 @@ _LAZY = {
     "GpuMonitor": "otelkit.devices.gpu",
     "configure": "otelkit.pipeline",
     "flush": "otelkit.pipeline",
+    "inference": "otelkit.loops.by_hand",
+    "instrument": "otelkit._instrumentors",
     "shutdown": "otelkit.pipeline",
+    "track": "otelkit.loops.track",
+    "uninstrument": "otelkit._instrumentors",
 }
 
 _span_source.current = _sampled_span
