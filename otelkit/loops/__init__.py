@@ -21,6 +21,7 @@ one recorder per model and operation, and wraps the engine's outermost call:
 - Warm-up: a recorder's first ``warmup_steps`` (1); ``recorder.step(..., warmup=True)`` where the engine knows better.
 - `Generation` adds gen_ai.*: ``step.first_token()``, ``step.input_tokens``, ``step.output_tokens``.
 - Where a block does not fit: ``step.start()``, ``step.stop(error)``.
+- Where microseconds count: ``plain_call(recorder, batch_size, function, instance, args, kwargs)``, without a span.
 
 Nothing of it raises. Recorders pickle by definition, so a model that holds one may be sent elsewhere.
 """
@@ -29,7 +30,8 @@ from __future__ import annotations
 
 from otelkit.loops._outside import recorded_outside
 from otelkit.loops.generation import Generation, GenerationStep
+from otelkit.loops.plain import plain_call
 from otelkit.loops.recorder import Inference, inference_of
 from otelkit.loops.step import Step
 
-__all__ = ("Generation", "GenerationStep", "Inference", "Step", "inference_of", "recorded_outside")
+__all__ = ("Generation", "GenerationStep", "Inference", "Step", "inference_of", "plain_call", "recorded_outside")
