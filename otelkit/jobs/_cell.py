@@ -17,7 +17,7 @@ from itertools import count as ticks
 from typing import Any
 
 from otelkit import semconv
-from otelkit._core._call_cell import CallCell, FailureCell
+from otelkit._core._call_cell import ERROR_TYPES, OTHER_ERROR, CallCell, FailureCell
 from otelkit._core._cell import ticked
 from otelkit._core._family import CallFamily, Definition, Family
 from otelkit._core._snapshot import Attributes, Metric, NumberPoint
@@ -33,6 +33,13 @@ METRICS = (
     semconv.JOB_DURATION,
 )
 
+RETRIED = "retried"
+
+
+def _retried(error_type: str) -> str:
+    """Return the key of calls that are to be run again because of ``error_type``; no class has such a name."""
+    return f"retried {error_type}"
+
 
 class JobCell(CallCell):
     """
@@ -42,10 +49,9 @@ class JobCell(CallCell):
         submitted, left, cancelled, retried: How often; ``left`` counts jobs that left the queue, whatever for.
         received: Jobs that came through a broker from a process that counts them as submitted: pending here.
         lost: Jobs, by error type, that failed without a call that could have told of it.
-        unended: Error types of calls that are neither errors nor cancelled: they will be run again.
     """
 
-    __slots__ = ("cancelled", "derived", "left", "lost", "received", "retried", "submitted", "unended")
+    __slots__ = ("cancelled", "derived", "left", "lost", "received", "retried", "submitted")
 
     def reset(self) -> None:
         super().reset()
@@ -55,7 +61,6 @@ class JobCell(CallCell):
         self.cancelled = ticks(1)
         self.retried = ticks(1)
         self.lost: dict[str, ticks[int]] = {}
-        self.unended: set[str] = set()
         self.derived: tuple[Attributes | None, dict[str, Attributes]] = (None, {})
 
     def lose(self, error_type: str) -> None:
@@ -67,9 +72,20 @@ class JobCell(CallCell):
         next(lost)
 
     def retry(self, error_type: str) -> FailureCell:
-        """Return the cell for calls that end with ``error_type`` because they are to be run again."""
-        self.unended.add(error_type)
-        return self.failure(error_type, cancelled=True)
+        """Return the cell for calls that end with ``error_type``, no error, because they are to be run again."""
+        failures = self.failures or {}
+        if len(failures) >= ERROR_TYPES and _retried(error_type) not in failures:
+            error_type = OTHER_ERROR
+        known = failures.get(_retried(error_type))
+        return self._create_retry(error_type) if known is None else known
+
+    def _create_retry(self, error_type: str) -> FailureCell:
+        with self.family.lock:
+            if self.failures is None:
+                self.failures = {}
+            attributes = Attributes({**self.attributes, semconv.ERROR_TYPE: error_type, semconv.STATUS: RETRIED})
+            cell = FailureCell(self.family, self.key, attributes, True)
+            return self.failures.setdefault(_retried(error_type), cell)
 
     def job_points(self, now_ns: int, reader: int | None) -> tuple[list[Any], ...]:
         """Return the points of `METRICS`."""
@@ -77,11 +93,7 @@ class JobCell(CallCell):
         left, retried = ticked(self.left), ticked(self.retried)
         started, active, errors, durations = self.points(now_ns, reader)
         failures = list((self.failures or {}).values())
-        cancelled += sum(
-            each.count
-            for each in failures
-            if each.cancelled and each.attributes[semconv.ERROR_TYPE] not in self.unended
-        )
+        cancelled += sum(each.count for each in failures if each.cancelled and semconv.STATUS not in each.attributes)
         errors = [
             point._replace(value=point.value + lost.get(point.attributes[semconv.ERROR_TYPE], 0)) for point in errors
         ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from time import perf_counter, time_ns
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -50,23 +51,17 @@ class Engine:
             return
         self.name = name
         self._jobs: dict[str, Job] = {}
-        labels = [semconv.BATCH_ENGINE]
-        created, size = semconv.BATCH_CREATED, semconv.BATCH_SIZE
-        self._created = counter(created.name, labels=labels, unit=created.unit, description=created.description).labels(
-            **{semconv.BATCH_ENGINE: name}
-        )
-        self._size = histogram(size.name, labels=labels, unit=size.unit, description=size.description).labels(
-            **{semconv.BATCH_ENGINE: name}
-        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Engine, (self.name,)
 
     def batch(self, size: int | None = None) -> None:
         """Count a batch that was handed to the engine, of ``size`` jobs; None if nobody knows yet."""
-        self._created.increment()
-        if size is not None:
-            self._size.observe(size)
+        with guard.shield("a batch"):
+            created, sizes = _batches()
+            created.increment(1, **{semconv.BATCH_ENGINE: self.name})
+            if size is not None:
+                sizes.observe(size, **{semconv.BATCH_ENGINE: self.name})
 
     def job(self, name: str) -> Job:
         """
@@ -164,6 +159,11 @@ class Job:
         for _ in range(jobs):
             next(self.cell.cancelled)
             next(self.cell.left)
+
+    def skip(self, jobs: int = 1) -> None:
+        """Count jobs that a worker leaves out, of a chunk whose first failure ends it: cancelled; see `leave`, too."""
+        for _ in range(jobs):
+            next(self.cell.cancelled)
 
     def lose(self, error_type: str, jobs: int = 1) -> None:
         """
@@ -303,6 +303,17 @@ class Run:
 
 def _job(engine: str, name: str) -> Job:
     return Engine(engine).job(name)
+
+
+@cache
+def _batches() -> tuple[Any, Any]:
+    """Return counter and sizes of batches; not before there is one, or every program would have their series."""
+    labels = [semconv.BATCH_ENGINE]
+    created, size = semconv.BATCH_CREATED, semconv.BATCH_SIZE
+    return (
+        counter(created.name, labels=labels, unit=created.unit, description=created.description),
+        histogram(size.name, labels=labels, unit=size.unit, description=size.description),
+    )
 
 
 def _queue_times() -> Any:

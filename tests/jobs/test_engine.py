@@ -117,6 +117,43 @@ def test_retried_and_cancelled_are_no_errors(engine: Engine) -> None:
     assert not points("job.errors", labels(engine))
 
 
+def test_a_job_that_fails_after_a_retry_for_the_same_reason_is_an_error(engine: Engine) -> None:
+    """Once, and the run that was to be repeated is none."""
+    job = engine.job("work")
+    job.start().retry(ConnectionError())
+    job.start().fail(ConnectionError())
+    assert statuses(engine) == {"running": 2, "retried": 1, "failed": 1}
+    assert {each.attributes.get("status"): each.count for each in points("job.duration", labels(engine))} == {
+        "retried": 1,
+        None: 1,
+    }
+    assert point("job.errors", labels(engine)).value == 1
+
+
+def test_a_job_from_a_broker_is_pending_where_it_came_to(engine: Engine) -> None:
+    """It is submitted elsewhere."""
+    job = engine.job("work")
+    job.receive()
+    assert point("job.pending", labels(engine)).value == 1
+    job.leave()
+    job.start().succeed()
+    assert point("job.pending", labels(engine)).value == 0
+    assert statuses(engine) == {"running": 1, "completed": 1}
+
+
+def test_a_run_may_be_heard_of_late(engine: Engine) -> None:
+    """Its duration is what it is said to have taken."""
+    run = engine.job("work").start()
+    run.backdate(100)
+    run.succeed()
+    assert 100 <= point("job.duration", labels(engine)).sum < 200
+
+
+def test_an_engine_without_batches_has_no_series_of_them(engine: Engine) -> None:
+    """It is there in every program that is instrumented, whatever that uses."""
+    assert not [each for each in points("batch.created") if each.attributes["batch.engine"] == engine.name]
+
+
 def test_a_run_ends_once(engine: Engine) -> None:
     """Whatever is called after its end."""
     run = engine.job("work").start()
