@@ -21,7 +21,7 @@ import wrapt
 
 from otelkit._core._guard import guard
 
-__all__ = ("Patches", "original_of")
+__all__ = ("Patches", "is_patched", "original_of", "wrapper_of")
 
 Maker = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Gets the original function and returns what stands in for it."""
@@ -33,6 +33,18 @@ _ORIGINAL = "__otelkit_unpatched__"
 def original_of(function: Any) -> Any:
     """Return what ``function`` was before it was patched; itself, if it never was."""
     return getattr(function, _ORIGINAL, function)
+
+
+def is_patched(function: Any) -> bool:
+    """Tell whether ``function`` stands in for another one."""
+    return hasattr(function, _ORIGINAL)
+
+
+def wrapper_of(function: Callable[..., Any], make: Maker) -> Callable[..., Any]:
+    """Return what ``make`` makes of ``function``, with its name, signature and docstring."""
+    wrapper = functools.update_wrapper(make(function), function)
+    setattr(wrapper, _ORIGINAL, function)
+    return wrapper
 
 
 class Patches:
@@ -79,11 +91,9 @@ class Patches:
         raw: Any = inspect.getattr_static(owner, attribute, None)
         kind = type(raw) if isinstance(raw, (staticmethod, classmethod)) else None
         function = raw if kind is None else raw.__func__
-        if not callable(function) or (attribute in vars(owner) and hasattr(function, _ORIGINAL)):
+        if not callable(function) or (attribute in vars(owner) and is_patched(function)):
             return
-        wrapper = make(function)
-        functools.update_wrapper(wrapper, function)
-        setattr(wrapper, _ORIGINAL, function)
+        wrapper = wrapper_of(function, make)
         self.replace(owner, attribute, wrapper if kind is None else kind(wrapper))
 
     def replace(self, owner: Any, attribute: str, new: Any) -> None:

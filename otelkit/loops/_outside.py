@@ -10,8 +10,9 @@ task's, and those of the tasks started from there. An instrumentor asks
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Recording(Protocol):
@@ -31,3 +32,25 @@ def recorded_outside() -> bool:
     """
     recording = outside.get()
     return recording is not None and recording.running
+
+
+class Inside:
+    """
+    A function that runs inside a step, wherever it runs: another thread's context, or process, does not know of it.
+
+    Survives pickling if the function does.
+    """
+
+    __slots__ = ("function",)
+
+    running = True
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        token = outside.set(self)
+        try:
+            return self.function(*args, **kwargs)
+        finally:
+            outside.reset(token)

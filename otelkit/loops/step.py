@@ -59,7 +59,7 @@ class Step:
                 return self
             self._series = series = recorder.series(self._warmup)
             calls = series.calls
-            if not next(calls.tick) & 63:
+            if not next(calls.tick) % 100:
                 calls.flush()
             if recorder.span is not None and tracing():
                 self._span = open_span(recorder.span)

@@ -165,7 +165,7 @@ class Track(Generic[T]):
             self._items = self._sized(item)
             self._series = series = self._recorder.series(self.iterations < self._warmup)
             series.wait.observe(seconds)
-            if not next(series.calls.tick) & 63:
+            if not next(series.calls.tick) % 100:
                 series.calls.flush()
 
     def worked(self, seconds: float) -> None:
@@ -186,7 +186,7 @@ class Track(Generic[T]):
             self.errors += 1
             self.wait_s += seconds
             calls = self._recorder.series(self.iterations < self._warmup).calls
-            if not next(calls.tick) & 63:
+            if not next(calls.tick) % 100:
                 calls.flush()
             target, seconds = failed(calls, error, seconds)
             target.buffer.append(seconds)
