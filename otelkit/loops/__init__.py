@@ -20,18 +20,28 @@ one recorder per model and operation, and wraps the engine's outermost call:
   another thread too: keep the step beside the CUDA events and say it when they are done.
 - Warm-up: a recorder's first ``warmup_steps`` (1); ``recorder.step(..., warmup=True)`` where the engine knows better.
 - `Generation` adds gen_ai.*: ``step.first_token()``, ``step.input_tokens``, ``step.output_tokens``.
+- An engine that works in threads or processes of its own: hand them `Inside(function)`, if `recorded_outside()`.
 - Where a block does not fit: ``step.start()``, ``step.stop(error)``.
-- Where microseconds count: ``plain_call(recorder, batch_size, function, instance, args, kwargs)``, without a span.
+- Where microseconds count: ``plain_call(recorder, batch_size, function, args, kwargs)``, without a span.
 
 Nothing of it raises. Recorders pickle by definition, so a model that holds one may be sent elsewhere.
 """
 
 from __future__ import annotations
 
-from otelkit.loops._outside import recorded_outside
+from otelkit.loops._outside import Inside, recorded_outside
 from otelkit.loops.generation import Generation, GenerationStep
 from otelkit.loops.plain import plain_call
 from otelkit.loops.recorder import Inference, inference_of
 from otelkit.loops.step import Step
 
-__all__ = ("Generation", "GenerationStep", "Inference", "Step", "inference_of", "plain_call", "recorded_outside")
+__all__ = (
+    "Generation",
+    "GenerationStep",
+    "Inference",
+    "Inside",
+    "Step",
+    "inference_of",
+    "plain_call",
+    "recorded_outside",
+)

@@ -137,7 +137,7 @@ def model_name(estimator: Any, depth: int = _DEPTH) -> str:
     try:
         attribute = _inner_attribute(type(estimator))
         inner = getattr(estimator, attribute) if attribute else None
-        inner = inner[-1][1] if attribute == "steps" else inner
+        inner = inner[-1][1] if inner and attribute == "steps" else inner
     except Exception:
         inner = None
     # A step may be the text "passthrough", an estimator the text "deprecated".
