@@ -63,6 +63,11 @@ class Engine:
             if size is not None:
                 sizes.observe(size, **{semconv.BATCH_ENGINE: self.name})
 
+    def size(self, size: int) -> None:
+        """Record the size of a batch that was counted when nobody knew it yet."""
+        with guard.shield("a batch"):
+            _batches()[1].observe(size, **{semconv.BATCH_ENGINE: self.name})
+
     def job(self, name: str) -> Job:
         """
         Return the handle of all jobs named ``name``; there is one for each name.
