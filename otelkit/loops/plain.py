@@ -36,33 +36,32 @@ def plain_call(
     recorder: Inference,
     batch_size: float | None,
     function: Callable[..., Any],
-    instance: Any,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> Any:
     """
-    Call ``function(instance, *args, **kwargs)`` and record it; returns and raises what it does.
+    Call ``function(*args, **kwargs)`` and record it; returns and raises what it does.
 
     Args:
         recorder: Of the model.
         batch_size: Items in it, >= 0; None if not known.
-        function, instance, args, kwargs: The call. It runs, and ends, in this thread and context.
+        function, args, kwargs: The call. It runs, and ends, in this thread and context.
     """
     if not recorder.on:
-        return function(instance, *args, **kwargs)
+        return function(*args, **kwargs)
     try:
         series = recorder.series(None)
         calls, sizes = series.calls, series.sizes
-        if not next(calls.tick) & 63:
+        if not next(calls.tick) % 100:
             calls.flush()
     except Exception as error:
         guard.failed("starting an inference", error)
-        return function(instance, *args, **kwargs)
+        return function(*args, **kwargs)
     token = outside.set(_under_way)
     done = False
     started = perf_counter()
     try:
-        result = function(instance, *args, **kwargs)
+        result = function(*args, **kwargs)
         seconds = perf_counter() - started
         if seconds > calls.floor:
             seconds = calls.capture(seconds)

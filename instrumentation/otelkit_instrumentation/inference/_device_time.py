@@ -1,0 +1,150 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Device time of steps from CUDA events, without ever waiting for the device.
+
+A step is marked by two events on the stream that it runs in. When the device
+has passed them is asked later: by the thread that starts the next step, and by
+whoever collects metrics. A question that the device cannot answer yet is asked
+again next time.
+
+Asking is an error while any thread captures a CUDA graph in the default mode,
+and breaks that capture, unless the asking thread is exempt
+(cudaThreadExchangeStreamCaptureMode). The thread that starts a step is known
+not to capture; the collecting one exempts itself, or does not ask.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from typing import Any
+
+from otelkit import semconv
+from otelkit._core._guard import guard
+from otelkit.instruments.registry import default_registry
+from otelkit.loops import Step
+
+__all__ = ("DeviceTimes",)
+
+_PENDING = 1_000
+"""Steps whose device time is not known yet; beyond that the oldest go."""
+
+_POOLED = 64
+"""Pairs of events kept for use again."""
+
+Pair = tuple[Any, Any]
+
+
+class DeviceTimes:
+    """
+    The steps that a device works on. Thread-safe.
+
+    Args:
+        cuda: ``torch.cuda``, or what behaves like it.
+    """
+
+    def __init__(self, cuda: Any) -> None:
+        self._cuda = cuda
+        self._pending: deque[tuple[Step, Pair, int]] = deque()
+        self._pools: dict[int, deque[Pair]] = {}
+        self._inherited: object = None
+
+    def start(self) -> None:
+        """Ask at each collection, and at the program's end."""
+        default_registry.add_source(self.collect)
+        atexit.register(self.poll)
+
+    def stop(self) -> None:
+        """Ask no more."""
+        atexit.unregister(self.poll)
+        default_registry.remove_source(self.collect)
+
+    def after_fork(self) -> None:
+        """Leave the parent's events alone in a child: not even freeing them is allowed there."""
+        self._inherited = (self._inherited, self._pending, self._pools)
+        self._pending, self._pools = deque(), {}
+
+    def begin(self, device: Any) -> Callable[[Step], None] | None:
+        """
+        Mark the beginning of a step on ``device``'s current stream.
+
+        Returns:
+            What marks the step's end; None if it cannot be marked now.
+        """
+        cuda = self._cuda
+        try:
+            if not cuda.is_initialized():  # a tensor that only pretends to be there
+                return None
+            if cuda.is_current_stream_capturing():  # an event of ours would become part of the program's graph
+                return None
+            self.poll()
+            index = device.index
+            stream = cuda.current_stream(device)
+            pair = self._pair(index)
+            pair[0].record(stream)
+        except Exception as error:
+            guard.failed("marking the beginning of a device's work", error)
+            return None
+
+        def end(step: Step) -> None:
+            with guard.shield("marking the end of a device's work"):
+                pair[1].record(stream)
+                self._pending.append((step, pair, index))
+                if len(self._pending) > _PENDING:
+                    self._pending.popleft()
+                    guard.dropped(semconv.INFERENCE_DEVICE_TIME.name, "the device is too far behind")
+
+        return end
+
+    def poll(self) -> None:
+        """Record what the device has finished; never waits, and raises what CUDA raises."""
+        pending = self._pending
+        while pending:
+            try:
+                entry = pending.popleft()
+            except IndexError:  # another thread was faster
+                return
+            step, pair, index = entry
+            if not pair[1].query():
+                pending.appendleft(entry)
+                return
+            step.device_time(pair[0].elapsed_time(pair[1]) / 1_000)
+            pool = self._pools.setdefault(index, deque(maxlen=_POOLED))
+            pool.append(pair)
+
+    def collect(self, now_ns: int) -> list[Any]:
+        """Do what `poll` does, from a thread that does not know whether another one captures a graph."""
+        if self._pending:
+            exempt = _exemption()
+            if exempt is not None:
+                with exempt:
+                    self.poll()
+        return []
+
+    def _pair(self, index: int) -> Pair:
+        try:
+            return self._pools[index].pop()
+        except (KeyError, IndexError):
+            event = self._cuda.Event
+            return event(enable_timing=True), event(enable_timing=True)
+
+
+def _exemption() -> AbstractContextManager[None] | None:
+    """Return what exempts this thread from others' graph captures; None where the bindings are not installed."""
+    try:
+        return _relaxed(import_module("cuda.bindings.runtime"))  # PyTorch itself depends on it, where it has CUDA 13
+    except ImportError:
+        return None
+
+
+@contextmanager
+def _relaxed(runtime: Any) -> Iterator[None]:
+    _, before = runtime.cudaThreadExchangeStreamCaptureMode(runtime.cudaStreamCaptureMode.cudaStreamCaptureModeRelaxed)
+    try:
+        yield
+    finally:
+        runtime.cudaThreadExchangeStreamCaptureMode(before)
