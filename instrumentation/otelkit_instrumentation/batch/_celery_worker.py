@@ -44,7 +44,7 @@ class Progress:
     still, and of one whose process died before it was accepted only that it failed.
     """
 
-    __slots__ = ("_ended", "_pending", "_run", "_started_ns", "job")
+    __slots__ = ("_ended", "_mourned", "_pending", "_run", "_started_ns", "job")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -52,6 +52,7 @@ class Progress:
         self._ended = False
         self._run: Run | None = None
         self._started_ns = 0
+        self._mourned = False
         job.receive()
 
     def __del__(self) -> None:
@@ -114,8 +115,9 @@ class Progress:
 
     def mourn(self, request: Any, error: BaseException) -> None:
         """Make the span of a run whose process died with it."""
-        if not self._started_ns:
+        if not self._started_ns or self._mourned:
             return
+        self._mourned = True
         parent = parent_of(request.request_dict)
         attributes = self.job.attributes
         span = start_span(self.job.name, attributes, parent, SpanKind.CONSUMER, self._started_ns)
@@ -215,7 +217,20 @@ def retried(request: Any = None, **_: object) -> None:
 def worker_ready(sender: Any = None, **_: object) -> None:
     """On ``worker_ready``: its pool has workers."""
     with guard.shield("celery"):
-        ENGINE.watch_workers(sender.pool, lambda pool: pool.num_processes)
+        ENGINE.watch_workers(sender.pool, _processes)
+
+
+def _processes(pool: Any) -> int:
+    try:
+        return pool.num_processes
+    except AttributeError:  # a prefork pool that has stopped
+        return 0
+
+
+def is_pool_process() -> bool:
+    """Tell whether this is a process of a prefork pool; what happens to such a one, its parent tells."""
+    process: Any = sys.modules.get("billiard.process")
+    return process is not None and process.current_process()._parent_pid is not None
 
 
 def _listening(request: Any, progress: Progress, callbacks: dict[str, Any]) -> dict[str, Any]:
@@ -275,19 +290,15 @@ def _around_failure(callback: Any, request: Any, progress: Progress) -> Any:
 
 
 def _could_not_end(request: Any, progress: Progress, error: BaseException, outcome: str | None) -> None:
-    kind = type(error).__name__
-    if outcome is None and kind == "WorkerLostError":
-        # It had stored its success before it died, or goes back to the broker.
-        if request.task.acks_late and request.task.reject_on_worker_lost:
-            outcome = "retried"
-        else:
-            progress.succeed(None)
-            return
-    if kind == "Terminated":
+    """Its process has died, of a signal, the time limit or ``sys.exit``, or is about to."""
+    progress.mourn(request, error)
+    if type(error).__name__ == "Terminated":
         progress.cancel()
     elif outcome == "retried":
         progress.retry(error)
-    else:
+    elif outcome == "failed" or type(error).__name__ == "TimeLimitExceeded":
         progress.fail(error)
-    if kind in ("WorkerLostError", "TimeLimitExceeded", "Terminated"):
-        progress.mourn(request, error)
+    elif request.task.acks_late and request.task.reject_on_worker_lost:
+        progress.retry(error)  # back to the broker
+    else:
+        progress.succeed(None)  # that was stored before the process died

@@ -109,7 +109,10 @@ class _Running:
             self.span: JobSpan = start_span(job.name, job.attributes, parent_of(request.headers), SpanKind.CONSUMER)
 
     def end(self, state: str | None, value: Any) -> None:
-        if state == "FAILURE" and isinstance(value, BaseException):
+        """End it, by what Celery says; nothing, if the process is being made to exit."""
+        if state is None and isinstance(value, (SystemExit, KeyboardInterrupt)) and worker.is_pool_process():
+            return  # in all likelihood killed before anything can be delivered: the main process makes the span
+        if state in ("FAILURE", None) and isinstance(value, BaseException):
             self.span.fail(value)
         if self.run is not None:
             if state == "RETRY":
@@ -132,7 +135,7 @@ def _after_run(task: Any = None, state: str | None = None, retval: Any = None, *
     with guard.shield("celery"):
         running = task.request.__dict__.pop(_ATTRIBUTE, None)
         if running is not None:
-            # With task_eager_propagates Celery lets the exception through and names no state.
+            # What Celery lets through, with task_eager_propagates or because it ends the process, has no state.
             running.end(state, sys.exc_info()[1] if state is None else retval)
 
 
