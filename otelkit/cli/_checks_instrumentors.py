@@ -7,7 +7,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points, version
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -24,13 +26,14 @@ _COVERED = {"psutil"}
 # OpenTelemetry's list has them for another library's sake: pydantic for tortoise-orm's.
 _BESIDE_THE_POINT = {"pydantic"}
 _MACHINE = "otelkit_machine"
+_OURS = "otelkit_"
 
 
 def check_instrumentors() -> list[Finding]:
-    """Compare installed libraries and instrumentors, by their metadata: nothing of them is imported."""
+    """Compare installed libraries and instrumentors, by their metadata: no library is imported."""
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     disabled = {name.strip() for name in os.environ.get(DISABLED, "").split(",") if name.strip()}
-    return [*_disabled(points, disabled), *_active(points, disabled), *_missing()]
+    return [*_disabled(points, disabled), *_active(points, disabled), *_missing(points)]
 
 
 def _disabled(points: list[EntryPoint], disabled: set[str]) -> Iterator[Finding]:
@@ -54,13 +57,16 @@ def _disabled(points: list[EntryPoint], disabled: set[str]) -> Iterator[Finding]
 
 
 def _active(points: list[EntryPoint], disabled: set[str]) -> Iterator[Finding]:
-    from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
-
     active = []
     for point in points:
         if "*" in disabled or point.name in disabled or point.name == _MACHINE or point.dist is None:
             continue
-        conflict = get_dist_dependency_conflicts(point.dist)
+        try:
+            conflict = _conflict(point)
+        except Exception as error:
+            text = f"{point.name} cannot be loaded: {type(error).__name__}: {error}"
+            yield Finding(SECTION, "instrumentors.broken", Status.WARNING, text, f"Add it to {DISABLED}.")
+            continue
         if conflict is None:
             active.append(point.name)
         elif conflict.found or conflict.found_any:
@@ -69,8 +75,29 @@ def _active(points: list[EntryPoint], disabled: set[str]) -> Iterator[Finding]:
     yield Finding(SECTION, "instrumentors", Status.OK, f"Will be loaded: {', '.join(active) or 'none'}.")
 
 
-def _missing() -> Iterator[Finding]:
-    wanted = _without_instrumentor()
+def _conflict(point: EntryPoint) -> Any:
+    """Return why an instrumentor would not run, or None; otelkit's own know their libraries themselves."""
+    from opentelemetry.instrumentation.dependencies import get_dependency_conflicts, get_dist_dependency_conflicts
+
+    found = get_dist_dependency_conflicts(point.dist) if point.dist is not None else None
+    if found is not None or not point.name.startswith(_OURS):
+        return found
+    instrumentor = point.load()
+    return get_dependency_conflicts(instrumentor.requires, instrumentor.requires_any)
+
+
+def _covered(points: list[EntryPoint]) -> set[str]:
+    """Return the libraries that otelkit itself instruments."""
+    own = [point for point in points if point.name.startswith(_OURS) and point.name != _MACHINE]
+    with suppress(Exception):  # said above
+        requirements = [text for point in own for text in (*point.load().requires, *point.load().requires_any)]
+        return {Requirement(text).name for text in requirements}
+    return set()
+
+
+def _missing(points: list[EntryPoint]) -> Iterator[Finding]:
+    covered = _COVERED | _covered(points)
+    wanted = {library: package for library, package in _without_instrumentor().items() if library not in covered}
     own = _required_by_otelkit()
     of_program = {library: package for library, package in wanted.items() if library not in own}
     of_otelkit = {library: package for library, package in wanted.items() if library in own}
@@ -94,7 +121,7 @@ def _without_instrumentor() -> dict[str, str]:
     found = {}
     for row in libraries:
         library, package = Requirement(row["library"]), Requirement(row["instrumentation"])
-        if library.name in _COVERED | _BESIDE_THE_POINT or _version(package.name) is not None:
+        if library.name in _BESIDE_THE_POINT or _version(package.name) is not None:
             continue
         present = _version(library.name)
         if present is not None and library.specifier.contains(present, prereleases=True):
