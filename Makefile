@@ -96,6 +96,7 @@ docs: $(VENV)/.wheel ## Write the generated pages.
 	$(BIN)/python -m otelkit.config > docs/configuration.md
 	$(BIN)/python -m otelkit._pages self-metrics > docs/self-metrics.md
 	$(BIN)/python -m otelkit._pages secrets > docs/secrets.md
+	$(BIN)/python -m otelkit_instrumentation._page constraints.txt > instrumentation/README.md
 
 clean: ## Remove what was made.
 	rm -rf $(VENV) .cache dist build
