@@ -36,6 +36,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command("otelkit.cli.demo", "Run a small real system and watch it live, here in the terminal."),
+    "dashboard": Command("otelkit.cli.dashboard", "Receive OTLP from any program, keep it, and see it in the browser."),
     "run": Command("otelkit.cli.run", "Run a program instrumented, without changing a line of it."),
     "doctor": Command("otelkit.cli.doctor", "Check configuration, endpoints and environment; print the fix for each."),
     "metrics-server": Command("otelkit.cli.metrics_server", "Serve /metrics for a server's workers, from outside."),

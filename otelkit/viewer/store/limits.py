@@ -1,0 +1,43 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How much the store takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ("Limits",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """
+    Bounds of the store; what is beyond is refused and counted, or ages out.
+
+    Attributes:
+        held_bytes: Size of the file, beyond which the oldest goes.
+        retention_s: Age at which points and spans go.
+        raw_s: Age at which points are merged into steps of ``coarse_s``.
+        coarse_s: Width of those steps.
+        series: Series in all.
+        series_of_metric: Series of one metric: one label that explodes must not take everybody's room.
+        layouts: Different bounds of buckets.
+        buckets: Buckets of one histogram point.
+        spans_of_trace: Spans of one trace.
+        skew_s: How far in the future times may lie.
+        head_bytes: Points in memory, beyond which they are packed into chunks.
+        head_s: Age at which they are, in any case.
+    """
+
+    held_bytes: int = 1 << 30
+    retention_s: float = 30 * 86_400.0
+    raw_s: float = 86_400.0
+    coarse_s: float = 60.0
+    series: int = 25_000
+    series_of_metric: int = 12_500
+    layouts: int = 2_000
+    buckets: int = 1_000
+    spans_of_trace: int = 20_000
+    skew_s: float = 3_600.0
+    head_bytes: int = 24 << 20
+    head_s: float = 600.0

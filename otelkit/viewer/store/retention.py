@@ -1,0 +1,107 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What ages: by time, by size; and points that become coarser.
+
+A little with each call, so that nobody who sends has to wait.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from otelkit.viewer.store.catalogue import Catalogue
+from otelkit.viewer.store.coarsening import coarsen
+from otelkit.viewer.store.limits import Limits
+
+__all__ = ("Retention",)
+
+_ROWS = 2_000
+_INTERVAL_S = 30.0
+_TABLES_BY_AGE = (
+    ("chunks", "end_ns < ?", "id"),
+    ("exemplars", "time_ns < ?", "(series_id, time_ns, span_id)"),
+)
+
+
+class Retention:
+    """Deletes and merges what is old; for the writer's thread, outside of a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
+        self._connection = connection
+        self._limits = limits
+        self._due_at = time.monotonic() + 5.0
+        self.deleted_before_ns = 0
+
+    def held_bytes(self) -> int:
+        """Return the size of what the file holds, free pages left out."""
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
+
+    def step(self, catalogue: Catalogue) -> bool:
+        """
+        Do a little of what is due.
+
+        Returns:
+            Whether traces were deleted, which writers of spans may remember.
+
+        Errors: sqlite3.Error; nothing has changed then.
+        """
+        if time.monotonic() < self._due_at:
+            return False
+        now_ns = time.time_ns()
+        cutoff_ns = now_ns - int(self._limits.retention_s * 1e9)
+        held = self.held_bytes()
+        if held > self._limits.held_bytes:
+            cutoff_ns = max(cutoff_ns, self._cutoff_for_size(held, now_ns))
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            more, traces = self._delete(cutoff_ns)
+            merged = coarsen(self._connection, catalogue, self._limits, now_ns)
+            if not more:
+                self._forget_series(catalogue, cutoff_ns)
+                self._connection.execute("DELETE FROM blobs WHERE used_ns < ?", (cutoff_ns - 7_200_000_000_000,))
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("PRAGMA incremental_vacuum(1000)").fetchall()
+        if not more and not merged:
+            self._due_at = time.monotonic() + _INTERVAL_S
+        return traces
+
+    def _cutoff_for_size(self, held: int, now_ns: int) -> int:
+        """Return a time before which about a twentieth of what is held lies, and more if that does not suffice."""
+        oldest = self._connection.execute(
+            "SELECT min(t) FROM (SELECT min(start_ns) t FROM traces UNION ALL SELECT min(end_ns) FROM chunks)"
+        ).fetchone()[0]
+        share = max(0.05, 1 - self._limits.held_bytes / held)
+        return (oldest or now_ns) + int((now_ns - (oldest or now_ns)) * min(share, 0.5)) + 1
+
+    def _delete(self, cutoff_ns: int) -> tuple[bool, bool]:
+        more = False
+        for table, condition, key in _TABLES_BY_AGE:
+            done = self._connection.execute(
+                f"DELETE FROM {table} WHERE {key} IN (SELECT {key.strip('()')} FROM {table} WHERE {condition} LIMIT ?)",  # noqa: S608
+                (cutoff_ns, _ROWS),
+            )
+            more = more or done.rowcount >= _ROWS
+        old = self._connection.execute(
+            "SELECT id FROM traces WHERE start_ns + duration_ns < ? AND start_ns < ? LIMIT ?",
+            (cutoff_ns, cutoff_ns, _ROWS),
+        ).fetchall()
+        self._connection.executemany("DELETE FROM pieces WHERE trace = ?", old)
+        self._connection.executemany("DELETE FROM traces WHERE id = ?", old)
+        self.deleted_before_ns = max(self.deleted_before_ns, cutoff_ns)
+        return more or len(old) >= _ROWS, bool(old)
+
+    def _forget_series(self, catalogue: Catalogue, cutoff_ns: int) -> None:
+        for live in catalogue.series_of(None):
+            if live.last_ns < cutoff_ns and not live.heads():
+                held = self._connection.execute("SELECT 1 FROM chunks WHERE series_id = ? LIMIT 1", (live.id,))
+                if held.fetchone() is None:
+                    catalogue.remove(self._connection, live)

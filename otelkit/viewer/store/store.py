@@ -1,0 +1,331 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The store: what is written through one connection, and read through others."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from otelkit.exceptions import ConfigurationError
+from otelkit.viewer.store.batch import Batch
+from otelkit.viewer.store.catalogue import Catalogue, LiveSeries
+from otelkit.viewer.store.changes import Changes
+from otelkit.viewer.store.columns import unpack_points
+from otelkit.viewer.store.counts import Counts, Senders
+from otelkit.viewer.store.holding import Holding
+from otelkit.viewer.store.joining import join_histograms, join_listed, join_numbers
+from otelkit.viewer.store.journal import Entry
+from otelkit.viewer.store.limits import Limits
+from otelkit.viewer.store.model import (
+    Change,
+    Exemplar,
+    ExponentialPoint,
+    Histograms,
+    Metric,
+    Numbers,
+    Sender,
+    Series,
+    Span,
+    Statistics,
+    SummaryPoint,
+    TraceQuery,
+    TraceSummary,
+)
+from otelkit.viewer.store.pieces import SpanWriter
+from otelkit.viewer.store.retention import Retention
+from otelkit.viewer.store.schema import FILE_NAME, open_for_reading, open_for_writing
+from otelkit.viewer.store.sealing import Sealing
+from otelkit.viewer.store.series_reading import read_chunks, read_exemplars, read_last_chunk
+from otelkit.viewer.store.trace_reading import find_traces, read_roots, read_spans
+
+__all__ = ("Store",)
+
+
+class Store:
+    """
+    Everything that one viewer holds; `Reading` says what may be asked of it.
+
+    Reading is thread-safe. Writing (`batch`, `commit`, `maintain`) is for one thread.
+
+    Args:
+        folder: Made where there is none; held until `close`.
+        limits: How much it takes.
+
+    Errors: ConfigurationError if somebody else holds the folder, or its file cannot be opened.
+    """
+
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self.folder = folder
+        self.limits = limits or Limits()
+        self.counts = Counts()
+        self._senders = Senders()
+        self._changes = Changes()
+        try:
+            self.holding = Holding(folder)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+        try:
+            self._writing = open_for_writing(folder)
+            self.catalogue = Catalogue()
+            self.catalogue.load(self._writing)
+            self._spans = SpanWriter(self._writing, self.limits.spans_of_trace)
+            self._sealing = Sealing(self._writing)
+            self._retention = Retention(self._writing, self.limits)
+            self._recover()
+        except (sqlite3.Error, OSError) as error:
+            self.holding.release()
+            raise _unusable(folder, error) from error
+        self._readers = threading.local()
+        self._open_readers: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the files and let go of the folder; what is committed stays."""
+        with self._lock:
+            for connection in self._open_readers:
+                connection.close()
+            self._open_readers.clear()
+        self._writing.close()
+        self.holding.release()
+
+    # -- writing ------------------------------------------------------------------
+
+    def batch(self) -> Batch:
+        """Begin a commit: a transaction is open until `commit` or `roll_back`."""
+        self._writing.execute("BEGIN IMMEDIATE")
+        return Batch(self._writing, self.catalogue, self.limits)
+
+    def commit(self, batch: Batch) -> None:
+        """
+        Write everything down, then show it to readers.
+
+        Errors: sqlite3.Error, after which `roll_back` must be called; nothing of the batch has become visible.
+        """
+        duplicates, refused = self._spans.write(batch.traces)
+        points = len(batch.entry)
+        if points:
+            self._writing.execute("INSERT INTO journal (numbers, others) VALUES (?, ?)", batch.entry.to_row())
+        self._writing.executemany("INSERT OR IGNORE INTO exemplars VALUES (?, ?, ?, ?, ?, ?)", batch.exemplars)
+        if self._sealing.is_due(self.limits.head_bytes, self.limits.head_s):
+            self._sealing.begin(self.catalogue)
+        packed = self._sealing.step(self.catalogue) if self._sealing.running else []
+        self._writing.execute("COMMIT")
+        if self._sealing.running:
+            self._sealing.done(self.catalogue, packed)
+        self._apply(batch.entry)
+        self.counts.add("duplicates.spans", duplicates)
+        self.counts.add("refused.spans.trace_limit", refused)
+        self._tell(batch, points)
+
+    def roll_back(self) -> None:
+        """Undo an open batch, in memory too."""
+        if self._writing.in_transaction:
+            self._writing.execute("ROLLBACK")
+        catalogue = Catalogue()
+        catalogue.load(self._writing, self.catalogue)
+        self.catalogue = catalogue
+        self._spans.forget()
+
+    def maintain(self) -> None:
+        """
+        Do what can wait: seal, merge, delete. Call it every second or so, between batches.
+
+        Errors: sqlite3.Error, after which everything is as before.
+        """
+        if self._sealing.running or self._sealing.is_due(self.limits.head_bytes, self.limits.head_s):
+            batch = self.batch()
+            try:
+                self.commit(batch)
+            except sqlite3.Error:
+                self.roll_back()
+                raise
+        if self._retention.step(self.catalogue):
+            self._spans.forget()
+
+    def saw(self, resource: dict[str, Any], points: int, spans: int) -> None:
+        """Take note of who sends."""
+        self._senders.saw(resource, points, spans)
+
+    def _apply(self, entry: Entry) -> None:
+        with self.catalogue.lock:
+            grown, late = entry.apply(self.catalogue.series, self.catalogue.layouts)
+        self._sealing.head_bytes += grown
+        self.counts.add("late.points", late)
+
+    def _tell(self, batch: Batch, points: int) -> None:
+        spans = sum(map(len, batch.traces.values()))
+        if points or spans:
+            traces = tuple(trace_id.hex() for trace_id in list(batch.traces)[-100:])
+            self._changes.publish(frozenset(batch.metric_names), traces, points, spans)
+
+    def _recover(self) -> None:
+        """Give the heads the points that no chunk holds."""
+        for numbers, others in self._writing.execute("SELECT numbers, others FROM journal ORDER BY id"):
+            self._apply(Entry.from_row(numbers, others))
+        self.counts = Counts()
+
+    # -- reading ------------------------------------------------------------------
+
+    def metrics(self, name: str | None = None) -> list[Metric]:
+        """See `Reading`."""
+        return self.catalogue.metrics_named(name)
+
+    def series(
+        self, metric: str | None = None, *, resource: Mapping[str, object] = {}, attributes: Mapping[str, object] = {}
+    ) -> list[Series]:
+        """See `Reading`."""
+        return [
+            live.to_series()
+            for live in self.catalogue.series_of(metric)
+            if all(live.resource.get(key) == value for key, value in resource.items())
+            and all(live.attributes.get(key) == value for key, value in attributes.items())
+        ]
+
+    def numbers(self, series: Iterable[int], from_ns: int, to_ns: int) -> dict[int, Numbers]:
+        """See `Reading`."""
+        found = self._parts(series, from_ns, to_ns, ("gauge", "sum"))
+        joined = {number: join_numbers(parts, from_ns, to_ns) for number, parts in found}
+        return {number: points for number, points in joined.items() if points.times_ns}
+
+    def numbers_before(self, series: Iterable[int], time_ns: int) -> dict[int, tuple[int, int, float]]:
+        """See `Reading`."""
+        found: dict[int, tuple[int, int, float]] = {}
+        since_ns = time_ns - 3_600_000_000_000
+        for live in self._alive(series, ("gauge", "sum")):
+            with self.catalogue.lock:
+                parts = [head.to_points() for head in live.heads() if len(head)]
+            parts += read_last_chunk(self._reader(), live, since_ns, time_ns)
+            points = join_numbers(parts, since_ns, time_ns) if parts else None
+            if points and points.times_ns:
+                found[live.id] = points.times_ns[-1], points.starts_ns[-1], points.values[-1]
+        return found
+
+    def histograms(self, series: Iterable[int], from_ns: int, to_ns: int) -> dict[int, list[Histograms]]:
+        """See `Reading`."""
+        found = self._parts(series, from_ns, to_ns, ("histogram",))
+        joined = {number: join_histograms(parts, from_ns, to_ns) for number, parts in found}
+        return {number: runs for number, runs in joined.items() if runs}
+
+    def exponential_histograms(
+        self, series: Iterable[int], from_ns: int, to_ns: int
+    ) -> dict[int, list[ExponentialPoint]]:
+        """See `Reading`."""
+        return self._listed(series, from_ns, to_ns, "exponential_histogram")
+
+    def summaries(self, series: Iterable[int], from_ns: int, to_ns: int) -> dict[int, list[SummaryPoint]]:
+        """See `Reading`."""
+        return self._listed(series, from_ns, to_ns, "summary")
+
+    def exemplars(self, series: Iterable[int], from_ns: int, to_ns: int, limit: int = 2_000) -> list[Exemplar]:
+        """See `Reading`."""
+        return read_exemplars(self._reader(), list(series), from_ns, to_ns, limit)
+
+    def trace(self, trace_id: str) -> list[Span]:
+        """See `Reading`."""
+        return read_spans(self._reader(), [trace_id]).get(trace_id, [])
+
+    def spans(self, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
+        """See `Reading`."""
+        return read_spans(self._reader(), trace_ids)
+
+    def traces(self, query: TraceQuery) -> list[TraceSummary]:
+        """See `Reading`."""
+        return find_traces(self._reader(), query)
+
+    def roots(self, from_ns: int = 0, to_ns: int = 2**63 - 1) -> list[tuple[str, str, int]]:
+        """See `Reading`."""
+        return read_roots(self._reader(), from_ns, to_ns)
+
+    def services(self) -> list[str]:
+        """See `Reading`."""
+        found = {str(live.resource.get("service.name", "")) for live in self.catalogue.series_of(None)}
+        rows = self._reader().execute("SELECT DISTINCT root_service FROM traces")
+        return sorted((found | {service for (service,) in rows}) - {""})
+
+    def senders(self) -> list[Sender]:
+        """See `Reading`."""
+        return self._senders.read()
+
+    def statistics(self) -> Statistics:
+        """See `Reading`."""
+        traces, spans, oldest_trace, latest_trace = (
+            self._reader()
+            .execute("SELECT count(*), coalesce(sum(spans), 0), min(start_ns), max(start_ns + duration_ns) FROM traces")
+            .fetchone()
+        )
+        live = self.catalogue.series_of(None)
+        firsts = [each.first_ns for each in live if each.first_ns] + ([oldest_trace] if oldest_trace else [])
+        return Statistics(
+            counts=self.counts.read(),
+            metrics=len(self.catalogue.metrics),
+            series=len(live),
+            traces=traces,
+            spans=spans,
+            held_bytes=sum(path.stat().st_size for path in self.folder.glob(f"{FILE_NAME}*")),
+            limit_bytes=self.limits.held_bytes,
+            retention_s=self.limits.retention_s,
+            oldest_ns=max(min(firsts, default=0), self._retention.deleted_before_ns if firsts else 0),
+            latest_ns=max([each.last_ns for each in live] + [latest_trace or 0]),
+        )
+
+    def latest_ns(self) -> int:
+        """See `Reading`."""
+        (latest,) = self._reader().execute("SELECT max(start_ns + duration_ns) FROM traces").fetchone()
+        return max([live.last_ns for live in self.catalogue.series_of(None)] + [latest or 0])
+
+    @property
+    def change(self) -> Change:
+        """See `Reading`."""
+        return self._changes.last
+
+    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """See `Reading`."""
+        return self._changes.subscribe(callback)
+
+    def _reader(self) -> sqlite3.Connection:
+        connection = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = open_for_reading(self.folder)
+            with self._lock:
+                self._open_readers.append(connection)
+        return connection
+
+    def _alive(self, series: Iterable[int], kinds: Sequence[str]) -> list[LiveSeries]:
+        known = self.catalogue.series
+        found = (known.get(number) for number in series)
+        return [live for live in found if live is not None and live.metric.kind in kinds]
+
+    def _parts(
+        self, series: Iterable[int], from_ns: int, to_ns: int, kinds: Sequence[str]
+    ) -> Iterator[tuple[int, list[Any]]]:
+        """Yield what each series has around a range: chunks, oldest first, then what is in memory."""
+        catalogue = self.catalogue
+        alive = self._alive(series, kinds)
+        # Memory first: what is sealed in between is found twice then, and not nowhere.
+        with catalogue.lock:
+            recent = {live.id: [head.to_points() for head in live.heads() if len(head)] for live in alive}
+        chunks = read_chunks(self._reader(), [live.id for live in alive], from_ns, to_ns)
+        for live in alive:
+            parts = [
+                unpack_points(live.metric.kind, catalogue.layouts[layout], resolution, points, body)
+                for layout, resolution, points, body in chunks.get(live.id, ())
+            ]
+            parts += recent[live.id]
+            if parts:
+                yield live.id, parts
+
+    def _listed(self, series: Iterable[int], from_ns: int, to_ns: int, kind: str) -> dict[int, list[Any]]:
+        found = self._parts(series, from_ns, to_ns, (kind,))
+        joined = {number: join_listed(parts, from_ns, to_ns) for number, parts in found}
+        return {number: points for number, points in joined.items() if points}
+
+
+def _unusable(folder: Path, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        "a folder that the dashboard can keep its data in", f"{folder} ({error})", "--data, dashboard_folder",
+        "Choose another one, or remove what is in it.",
+    )  # fmt: skip
