@@ -1,0 +1,257 @@
+// Copyright The otelkit Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The start: routes, what is asked when, Live, and what happens when the server does not answer.
+
+import { Discontinuous, Refused, ask, follow, merge, question } from "./api.js";
+import { h, morph, say } from "./dom.js";
+import { clock } from "./format.js";
+import { closeMenu, drawSide, drawTitle, drawTools, PAGES } from "./frame.js";
+import { bindKeys } from "./keyboard.js";
+import { mountRibbon } from "./ribbon.js";
+import { range, retained, route } from "./state.js";
+import { failure, nothingYet } from "./states.js";
+import { applyTheme } from "./theme.js";
+
+const NAMES = new Set([...PAGES.map(([name]) => name), "otelkit"]);
+const place = Object.fromEntries(["side", "tools", "content", "progress", "notice", "ribbon"].map((id) => [id, document.getElementById(id)]));
+
+/** What is on the screen. */
+const now = { module: null, asked: "", data: null, frame: null, status: null, error: null, key: "", lostSince: null };
+let abort = null;
+let stop = null;
+let held = 0;
+let pending = false;
+let ribbon = null;
+let findings = null;
+
+const narrow = () => innerWidth < 720;
+const ribbonColumns = () => Math.max(60, Math.round(place.ribbon.clientWidth / 4));
+
+/** What a page is given when it draws. */
+const context = {
+  get route() { return route(); },
+  get range() { return range(route().query, serverNow()); },
+  get frame() { return now.frame; },
+  get data() { return now.data; },
+  narrow,
+  draw,
+  reload: () => load(true),
+};
+
+let clockShift = 0;
+const serverNow = () => Date.now() + clockShift;
+
+function asking(at) {
+  if (!now.module.path) return "";
+  const { path, parameters = {} } = now.module.path(at, context);
+  const { written } = range();
+  const timed = now.module.timeless ? {} : { from: written.from === "all" && retained.from ? new Date(retained.from).toISOString() : written.from.replace("all", "-6h"), to: written.to, q: at.query.get("q") };
+  return question(path, { ...timed, ...parameters });
+}
+
+function progress() {
+  const timer = setTimeout(() => (place.progress.hidden = false), 400);
+  return () => {
+    clearTimeout(timer);
+    place.progress.hidden = true;
+  };
+}
+
+async function navigate() {
+  const at = route();
+  const name = NAMES.has(at.page) ? at.page : "overview";
+  const key = `${name}/${at.name}`;
+  const moved = key !== now.key;
+  closeMenu();
+  try {
+    const module = await import(`./pages/${name}.js`);
+    if (key !== `${NAMES.has(route().page) ? route().page : "overview"}/${route().name}`) return;
+    now.module = (await module.choose?.(at)) ?? module;
+  } catch (error) {
+    now.error = error;
+    return draw();
+  }
+  now.key = key;
+  if (moved) {
+    now.data = null;
+    now.module.opened?.();
+    scrollTo(0, 0);
+  }
+  const asked = asking(at);
+  drawFrame();
+  if (asked !== now.asked || moved || now.error) {
+    now.asked = asked;
+    draw();
+    await load(false, moved);
+    if (moved && document.activeElement !== document.body && !document.activeElement?.closest?.("#side, #tools, #ribbon")) place.content.focus({ preventScroll: true });
+  } else draw();
+}
+
+async function load(again = false) {
+  abort?.abort();
+  abort = new AbortController();
+  const { signal } = abort;
+  const done = progress();
+  stop?.();
+  stop = null;
+  const asked = now.asked;
+  try {
+    const { written } = range();
+    const frameAsked = question("frame", { columns: ribbonColumns(), from: written.from === "all" ? "-6h" : written.from, to: written.to });
+    const framing = ask(frameAsked, signal).then(frameArrived);
+    if (asked) {
+      now.data = await ask(asked, signal);
+      now.error = null;
+      draw();
+    }
+    await framing;
+    if (now.frame.empty || !asked) now.status = await ask("status", signal);
+    now.error = null;
+    if (now.frame.empty) draw();
+    connected();
+    listen(asked);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (error instanceof Refused && error.status === 0) lost();
+    else now.error = error;
+    draw();
+    if (error.status === 0) setTimeout(() => asked === now.asked && load(again), 2000);
+  } finally {
+    done();
+  }
+}
+
+function listen(asked) {
+  stop?.();
+  stop = null;
+  if (document.hidden) return;
+  const following = range().live && asked && !now.module.timeless ? asked : "";
+  stop = follow(following, ribbonColumns(), {
+    open: () => {
+      if (now.lostSince !== null) load(true);
+      connected();
+    },
+    frame: (fresh) => {
+      try {
+        frameArrived(fresh.ribbon && now.frame ? merge(now.frame, fresh) : fresh);
+      } catch (error) {
+        if (!(error instanceof Discontinuous)) throw error;
+        load(true);
+      }
+    },
+    step: (fresh) => {
+      try {
+        now.data = merge(now.data, fresh);
+      } catch (error) {
+        if (!(error instanceof Discontinuous)) throw error;
+        return load(true);
+      }
+      announce();
+      later();
+    },
+    reload: () => load(true),
+    lost,
+  });
+}
+
+function frameArrived(frame) {
+  const wasEmpty = now.frame?.empty;
+  now.frame = frame;
+  clockShift = frame.now * 1000 - Date.now();
+  retained.from = frame.retained ? frame.retained * 1000 : null;
+  drawFrame();
+  if (wasEmpty && !frame.empty) load(true);
+  else if (frame.empty && now.status && !document.hidden) ask("status").then((status) => { now.status = status; if (now.frame.empty) draw(); }, () => {});
+}
+
+function drawFrame() {
+  if (document.activeElement?.id !== "filter") drawTools(place.tools, now.lostSince === null);
+  drawSide(place.side, now.frame);
+  if (now.frame) ribbon.update(now.frame.ribbon);
+}
+
+/** A new finding is said; other changes are not. */
+function announce() {
+  const ids = (now.data?.findings ?? []).map((f) => f.id);
+  if (findings) {
+    const fresh = (now.data?.findings ?? []).find((f) => !findings.has(f.id));
+    if (fresh) say(`${fresh.subject}: ${fresh.sentence.map((p) => p.text).join("")}`);
+  }
+  findings = new Set(ids);
+}
+
+/** Draw soon: not while somebody points at something for longer than a second. */
+function later() {
+  if (held) pending = true;
+  else requestAnimationFrame(draw);
+}
+
+let holding = 0;
+document.addEventListener("pointerover", (event) => {
+  clearTimeout(holding);
+  const inside = event.target.closest?.(".chart, #peek, .menu");
+  if (!inside) return release();
+  holding = setTimeout(() => (held = 1), 1000);
+});
+document.documentElement.addEventListener("pointerleave", () => release());
+function release() {
+  clearTimeout(holding);
+  held = 0;
+  if (pending) later();
+  pending = false;
+}
+
+function draw() {
+  const { module, data, frame, status, error } = now;
+  if (error) {
+    drawTitle(module?.title?.(route()) ?? "otelkit", "");
+    return morph(place.content, [failure(error, () => load(true))]);
+  }
+  if (frame?.empty && !module?.whenEmpty) {
+    const since = status ? Math.max(0, Math.round(status.now - status.started)) : 0;
+    drawTitle("Nothing yet", status ? `listening for ${since < 120 ? `${since} s` : `${Math.round(since / 60)} min`}` : "");
+    return morph(place.content, status ? [nothingYet(status)] : []);
+  }
+  if (!module) return null;
+  if (!data) {
+    drawTitle(module.title?.(route()) ?? "otelkit", "");
+    return morph(place.content, []);
+  }
+  const { title, verdict = "", extra = [], children } = module.draw(data, context);
+  drawTitle(title, verdict, extra);
+  const ignored = data.range?.ignored ?? [];
+  return morph(place.content, [
+    ignored.length ? h("p", { class: "note", key: "ignored" }, ignored.map((each) => [h("b", null, each.term), ` ${each.reason} `])) : null,
+    ...children,
+  ]);
+}
+
+function lost() {
+  if (now.lostSince === null) now.lostSince = Date.now();
+  place.notice.textContent = `Not connected since ${clock(now.lostSince, "s")}, trying again`;
+  drawFrame();
+}
+
+function connected() {
+  if (now.lostSince === null) return;
+  now.lostSince = null;
+  place.notice.textContent = "";
+  drawFrame();
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    stop?.();
+    stop = null;
+  } else if (now.asked || now.frame) load(true);
+});
+window.addEventListener("hashchange", navigate);
+window.addEventListener("resize", () => now.module && requestAnimationFrame(draw));
+window.addEventListener("themechange", () => now.module && draw());
+
+applyTheme();
+ribbon = mountRibbon(place.ribbon);
+bindKeys(context);
+drawFrame();
+navigate();

@@ -1,0 +1,161 @@
+// Copyright The otelkit Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The keyboard map. A part that knows keys of its own (heatmap, waterfall, peek) handles them first and stops them.
+
+import { h, say } from "./dom.js";
+import { closeMenu, menuIsOpen, openRange, PAGES } from "./frame.js";
+import { change, fixed, go, range, route, to, toggleLive } from "./state.js";
+import { nextTheme } from "./theme.js";
+
+const MAP = [
+  ["g then o s t i b h m", "go to a page"], ["/", "filter or jump"],
+  ["j  k", "next, previous row or exemplar"], ["Enter", "open"],
+  ["Esc", "close, then up"], ["[  ]", "half a window back, forward"],
+  ["+  -", "zoom time"], ["l", "Live or Fixed"],
+  ["c", "compare"], ["x", "failures only"],
+  ["arrows", "move the crosshair or cell"], ["e", "nearest exemplar"],
+  ["v", "charts as tables"], ["t", "time range"],
+  ["y  p", "copy link, PromQL"], ["s", "save the chart as PNG"],
+  ["d", "dark, light, system"], ["?", "these keys"],
+];
+const OFF = "otelkit.keys";
+
+function help() {
+  if (document.querySelector("dialog[open]")) return;
+  const off = localStorage.getItem(OFF) === "off";
+  const dialog = h("dialog", { "aria-label": "Keyboard", on: { close: (event) => event.currentTarget.remove() } },
+    h("button", { type: "button", class: "close", on: { click: () => dialog.close() } }, "Close ", h("kbd", null, "Esc")),
+    h("h2", null, "Keyboard"),
+    h("div", { class: "keys" }, MAP.map(([keys, does]) => h("div", null, h("span", null, does), h("span", null, keys.split("  ").map((k) => [h("kbd", null, k), " "]))))),
+    h("p", { class: "note" }, h("label", null, h("input", { type: "checkbox", checked: !off, on: { change: (event) => localStorage.setItem(OFF, event.currentTarget.checked ? "on" : "off") } }), " single keys act")));
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** Tell in passing what a key did. */
+export function told(text) {
+  say(text);
+  const tip = document.getElementById("notice");
+  tip.textContent = text;
+  setTimeout(() => tip.textContent === text && (tip.textContent = ""), 1800);
+}
+
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    told(`${what} copied`);
+  } catch {
+    told(text);
+  }
+}
+
+function rows(delta) {
+  const all = [...document.querySelectorAll("#content [data-row] a, #content a[data-row], #content button[data-row]")].filter((a) => a.offsetParent);
+  if (!all.length) return;
+  const at = all.indexOf(document.activeElement);
+  const next = all[at < 0 ? (delta > 0 ? 0 : all.length - 1) : Math.max(0, Math.min(all.length - 1, at + delta))];
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+function shift(share) {
+  const { from, to: end } = range();
+  const delta = (end - from) * share;
+  change(fixed(from + delta, end + delta));
+}
+
+function zoom(factor) {
+  const { from, to: end, live } = range();
+  const size = Math.max(10e3, (end - from) * factor);
+  if (live) change({ from: `-${Math.round(size / 1000)}s`, to: null });
+  else change(fixed((from + end) / 2 - size / 2, (from + end) / 2 + size / 2));
+}
+
+const up = () => {
+  const { page, name } = route();
+  go(to(name ? page : ""));
+};
+
+/** Charts as tables, everywhere on the page: kept until it is turned off. */
+export const asTables = () => document.documentElement.dataset.tables === "1";
+function tables(context) {
+  if (asTables()) delete document.documentElement.dataset.tables;
+  else document.documentElement.dataset.tables = "1";
+  context.draw();
+}
+
+export function bindKeys(context) {
+  let leader = 0;
+  const keys = {
+    "/": () => document.getElementById("filter").focus(),
+    "?": help,
+    j: () => rows(1), k: () => rows(-1),
+    "[": () => shift(-0.5), "]": () => shift(0.5),
+    "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2),
+    l: toggleLive, t: openRange,
+    d: () => told(`theme: ${nextTheme()}`),
+    v: () => tables(context),
+    x: () => change({ failures: route().query.get("failures") ? null : "1" }),
+    c: () => change({ vs: route().query.get("vs") ? null : "previous" }),
+    y: () => {
+      const { from, to: end } = range();
+      const link = new URL(location.href);
+      const query = route().query;
+      for (const [k, v] of Object.entries(fixed(from, end))) query.set(k, v);
+      link.hash = `${link.hash.split("?")[0]}?${query}`;
+      copy(link.href, "Link");
+    },
+    p: () => {
+      const source = document.activeElement?.closest?.("[data-promql]") ?? document.querySelector("[data-promql]");
+      if (source) copy(source.dataset.promql, "PromQL");
+      else told("nothing here has PromQL");
+    },
+    s: () => save(),
+    e: () => window.dispatchEvent(new CustomEvent("nearest-exemplar")),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.key === "Escape") {
+      if (menuIsOpen()) return closeMenu();
+      if (document.querySelector("dialog[open]")) return;
+      if (event.target.matches?.("input, select, textarea")) return event.target.blur();
+      const asked = new CustomEvent("escape", { cancelable: true });
+      if (window.dispatchEvent(asked)) up();
+      return;
+    }
+    if (event.target.matches?.("input, select, textarea") || document.querySelector("dialog[open]")) return;
+    if (localStorage.getItem(OFF) === "off" && event.key !== "?") return;
+    if (Date.now() - leader < 1500) {
+      leader = 0;
+      const page = PAGES.find(([, , , key]) => key === event.key);
+      if (page) {
+        event.preventDefault();
+        return go(to(page[0] === "overview" ? "" : page[0]));
+      }
+    }
+    if (event.key === "g") leader = Date.now();
+    else if (keys[event.key]) {
+      event.preventDefault();
+      keys[event.key]();
+    }
+  });
+}
+
+function save() {
+  const canvas = document.activeElement?.closest?.("figure")?.querySelector("canvas") ?? document.querySelector("#content figure canvas");
+  if (!canvas) return told("no chart to save");
+  const flat = document.createElement("canvas");
+  [flat.width, flat.height] = [canvas.width, canvas.height];
+  const context = flat.getContext("2d");
+  context.fillStyle = getComputedStyle(document.body).backgroundColor;
+  context.fillRect(0, 0, flat.width, flat.height);
+  context.drawImage(canvas, 0, 0);
+  flat.toBlob((blob) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = "otelkit.png";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
