@@ -11,6 +11,7 @@ a new worker (an initializer, a plugin, a task's headers).
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from typing import Any
 
@@ -28,8 +29,8 @@ class Setup:
 
     __slots__ = ("_settings", "submitter")
 
-    def __init__(self, settings: Any, submitter: int) -> None:
-        self._settings = settings
+    def __init__(self, settings: bytes, submitter: int) -> None:
+        self._settings = settings  # pickled once, not with each payload
         self.submitter = submitter
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -38,6 +39,10 @@ class Setup:
     def __repr__(self) -> str:
         return f"<otelkit setup of process {self.submitter}>"
 
+    def is_elsewhere(self) -> bool:
+        """Tell whether this process is another one than the submitter's."""
+        return os.getpid() != self.submitter
+
     def apply(self) -> bool:
         """
         Configure this process, unless it is configured already or is the submitter; tell whether it was.
@@ -45,14 +50,15 @@ class Setup:
         Call it in the worker's main thread where there is a choice: a handler of SIGTERM can be set there only.
         Never raises.
         """
-        if os.getpid() == self.submitter:
+        if not self.is_elsewhere():
             return False
         with guard.shield("configuration of a worker"):
             from otelkit.instruments.registry import default_registry
             from otelkit.pipeline import telemetry
 
             if telemetry.current() is None:
-                telemetry.start(_for_worker(self._settings), default_registry)
+                settings = pickle.loads(self._settings)  # noqa: S301 - what the engine itself carries is pickled too
+                telemetry.start(_for_worker(settings), default_registry)
                 return True
         return False
 
@@ -63,7 +69,16 @@ def setup_of_this_process() -> Setup | None:
     current = telemetry.current() if telemetry is not None else None
     if current is None or not current.settings.enabled:
         return None
-    return Setup(current.settings, os.getpid())
+    global _known
+    settings, pid, setup = _known
+    if setup is None or settings is not current.settings or pid != os.getpid():
+        with guard.shield("configuration for workers"):
+            setup = Setup(pickle.dumps(current.settings), os.getpid())
+            _known = (current.settings, os.getpid(), setup)
+    return setup
+
+
+_known: tuple[Any, int, Setup | None] = (None, 0, None)
 
 
 def flush_worker() -> None:
