@@ -26,7 +26,7 @@ _WIDTH = 24
 
 def watched() -> bool:
     """Tell whether somebody looks on: a terminal that is not CI's, or a notebook."""
-    if os.environ.get("CI") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("CI", "").lower() not in ("", "0", "false") or os.environ.get("TERM") == "dumb":
         return False
     return _is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 

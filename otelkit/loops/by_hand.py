@@ -9,8 +9,14 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from opentelemetry import trace
+
+from otelkit import semconv
 from otelkit._core._guard import guard
+from otelkit._core._timing import Observing, Timing
+from otelkit.decorators._spans import ActiveSpan, SpanSpec
 from otelkit.exceptions import DeclarationError
+from otelkit.loops._step_span import close_span, open_span
 from otelkit.loops.recorder import inference_of
 from otelkit.loops.step import Step
 
@@ -61,6 +67,13 @@ class MarkedStep(Step):
 
     __slots__ = ()
 
+    def phase(self, name: str) -> Timing:
+        """As `Step.phase`; where the step has a span that is recorded, the phase has one, too."""
+        with guard.shield("a phase of an inference step"):
+            if self._span is not None and trace.get_current_span().is_recording():
+                return Phase(self.series.phase(name), SpanSpec(name, {semconv.INFERENCE_PHASE: name}))
+        return super().phase(name)
+
     def __call__(self, function: F, /) -> F:
         """Return ``function`` with each call recorded; the function itself, if otelkit is switched off."""
         if not self._recorder.on:
@@ -80,6 +93,34 @@ class MarkedStep(Step):
             return lambda args, kwargs: Step(recorder, size, warmup)
         place = _first_place(function)
         return lambda args, kwargs: Step(recorder, _sized(size, place, args, kwargs), warmup)
+
+
+class Phase(Timing):
+    """A phase with a span of its own; for one block."""
+
+    __slots__ = ("_spans", "_spec")
+
+    def __init__(self, cell: Observing, spec: SpanSpec) -> None:
+        super().__init__(cell)
+        self._spec = spec
+        self._spans: list[ActiveSpan] = []
+
+    def start(self) -> Phase:
+        self._spans.append(open_span(self._spec))
+        super().start()
+        return self
+
+    __enter__ = start
+
+    def stop(self, error: BaseException | None = None) -> float:
+        seconds = super().stop()
+        with guard.shield("the span of a phase"):
+            while self._spans:
+                close_span(self._spans.pop(), {}, error)
+        return seconds
+
+    def __exit__(self, *outcome: Any) -> None:
+        self.stop(outcome[1] if len(outcome) > 1 else None)
 
 
 def _first_place(function: Callable[..., Any]) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Generic, Self, TypeVar
 from otelkit._core._guard import guard
 from otelkit.decorators._failures import failed
 from otelkit.exceptions import DeclarationError
-from otelkit.loops._bar import bars
+from otelkit.loops._bar import bars, watched
 from otelkit.loops._families import Series
 from otelkit.loops.recorder import Inference, inference_of
 
@@ -116,12 +116,12 @@ class Track(Generic[T]):
         return f"<otelkit track {self.name!r}: {self.iterations} of {'?' if self.total is None else self.total}>"
 
     def __iter__(self) -> Iterator[T]:
-        if not self._recorder.on and not self._bar:
+        if self._is_plain():
             return iter(self._iterable)
         return _Steps(self, iter(self._iterable))
 
     def __aiter__(self) -> AsyncIterator[T]:
-        if not self._recorder.on and not self._bar:
+        if self._is_plain():
             return aiter(self._iterable)
         return _AsyncSteps(self, aiter(self._iterable))
 
@@ -218,6 +218,10 @@ class Track(Generic[T]):
                 series.sizes.observe(self._items)
         bars.refresh()
 
+    def _is_plain(self) -> bool:
+        """Tell whether there is nothing to do: otelkit is switched off, and no bar to be drawn."""
+        return not self._recorder.on and not (watched() if self._bar is None else self._bar)
+
     def _sized(self, item: Any) -> float | None:
         size = self._size
         if not callable(size):
@@ -269,9 +273,12 @@ class _Steps(Generic[T]):
         return item
 
     def __del__(self) -> None:
-        got, self._got = self._got, None
-        if got is not None:
-            self._loop.left(perf_counter() - got)
+        try:
+            got, self._got = self._got, None
+            if got is not None:
+                self._loop.left(perf_counter() - got)
+        except Exception:  # noqa: S110 - Python is ending, and has taken away what this needs
+            pass
 
 
 class _AsyncSteps(_Steps[T]):
