@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from otelkit._core._guard import guard
-from otelkit.jobs import Engine, Job, Run
+from otelkit.jobs import Engine, Job, Run, parent_of, start_span
 
 ENGINE = Engine("dask")
 ANNOTATION = "otelkit"
@@ -33,13 +33,14 @@ _NOT_JOBS = ("Alias", "DataNode")
 class Progress:
     """One task on its way through the scheduler."""
 
-    __slots__ = ("_pending", "_run", "_submitted_at", "job")
+    __slots__ = ("_pending", "_run", "_started_ns", "_submitted_at", "job")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self._run: Run | None = None
         self._pending = True
         self._submitted_at = time.time()
+        self._started_ns = 0
         job.submit()
 
     def start(self) -> None:
@@ -48,6 +49,7 @@ class Progress:
             self._pending = False
             self.job.leave()
         if self._run is None:
+            self._started_ns = time.time_ns()
             self._run = self.job.start()
 
     def end(self, error_type: str | None, steps: Any) -> None:
@@ -64,6 +66,13 @@ class Progress:
             run.succeed()
         else:
             run.fail_as(error_type)
+
+    def mourn(self, task: Any, error_type: str) -> None:
+        """Make the span of a run that ended with its worker, for the last time; no worker can have made it."""
+        note = (task.annotations or {}).get(ANNOTATION)
+        span = start_span(self.job.name, self.job.attributes, parent_of(note), start_ns=self._started_ns)
+        span.mark_failed(error_type)
+        span.end()
 
     def give_back(self) -> None:
         """It waits once more: it failed and may be retried, or its worker died."""
@@ -115,7 +124,10 @@ class SchedulerObserver:
         elif finish == "memory":
             known.end(None, news.get("startstops"))
         elif finish == "erred" and start == "processing":
-            known.end(_error_type(news), news.get("startstops"))
+            error_type, steps = _error_type(news), news.get("startstops")
+            if steps is None:
+                known.mourn(scheduler.tasks[key], error_type)
+            known.end(error_type, steps)
         elif finish in ("forgotten", "erred"):
             known.drop()
         if finish in ("memory", "erred", "forgotten"):

@@ -42,6 +42,7 @@ def patch_client(patches: Patches, client: ModuleType) -> None:
         with guard.shield("dask's client"):
             if known.status == "running":
                 known.loop.add_callback(_reach_out, known)
+    patches.on_restore(lambda: _withdraw_all(client))
 
 
 def _submit(submit: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,6 +97,21 @@ async def _reach_out(client: Any) -> None:
         await client._register_worker_plugin(worker, worker.name, True)
 
 
+def _withdraw_all(client: ModuleType) -> None:
+    for known in list(client.Client._instances):
+        with guard.shield("dask's client"):
+            if known.status == "running":
+                known.loop.add_callback(_withdraw, known)
+
+
+async def _withdraw(client: Any) -> None:
+    """Have scheduler and workers observed no more."""
+    with guard.shield("dask's client"):
+        if client.status == "running" and not _in_worker():
+            await client._unregister_worker_plugin(NAME)
+            await client.scheduler.unregister_scheduler_plugin(name=NAME)
+
+
 def _in_worker() -> bool:
     import distributed
 
@@ -124,20 +140,21 @@ def _plugins(payload: bytes) -> tuple[Any, Any]:
     class Worker(WorkerPlugin):
         name = NAME
         idempotent = True
+        instrumentor: Any = None
 
         def setup(self, worker: Any) -> None:
             try:
                 from otelkit_instrumentation.batch import _dask_worker
             except ImportError:
                 return
-            _dask_worker.begin_in_worker(payload)
+            self.instrumentor = _dask_worker.begin_in_worker(payload)
 
         def teardown(self, worker: Any) -> None:
             try:
                 from otelkit_instrumentation.batch import _dask_worker
             except ImportError:
                 return
-            _dask_worker.end_in_worker()
+            _dask_worker.end_in_worker(self.instrumentor)
 
     return Scheduler(), Worker()
 
@@ -152,8 +169,8 @@ def begin_in_scheduler(payload: bytes, scheduler: Any) -> None:
         observe_scheduler(scheduler)
 
 
-def begin_in_worker(payload: bytes) -> None:
-    """Configure a worker's process as the client's is, and instrument it."""
+def begin_in_worker(payload: bytes) -> Any:
+    """Configure a worker's process as the client's is, and instrument it; return what `end_in_worker` is to undo."""
     with guard.shield("dask's worker"):
         from otelkit_instrumentation.batch.dask import DaskInstrumentor
 
@@ -161,12 +178,16 @@ def begin_in_worker(payload: bytes) -> None:
         instrumentor = DaskInstrumentor()
         if not instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.instrument(skip_dep_check=True)
+            return instrumentor
+    return None
 
 
-def end_in_worker() -> None:
+def end_in_worker(instrumentor: Any) -> None:
     """Deliver what there is; a worker that is being closed may be killed before it ends by itself."""
     from multiprocessing import parent_process
 
+    if instrumentor is not None:
+        instrumentor.uninstrument()
     if parent_process() is not None:
         flush_worker()
 
