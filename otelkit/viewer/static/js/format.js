@@ -187,7 +187,7 @@ export function ticks(low, high, wanted = 4) {
   if (!(span > 0)) return [low];
   const raw = span / wanted;
   const size = 10 ** Math.floor(Math.log10(raw));
-  const step = size * ([1, 2, 2.5, 5, 10].find((m) => m * size >= raw * 0.999) ?? 10);
+  const step = size * ([1, 2, 2.5, 5, 10].find((m) => m * size >= raw * 0.93) ?? 10);
   const out = [];
   for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-6; v += step) out.push(Math.abs(v) < step / 1e6 ? 0 : v);
   return out;

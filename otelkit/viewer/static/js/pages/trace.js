@@ -48,10 +48,19 @@ function figures(trace) {
   ], false, h("div", { class: "side wide-only" }, h("button", { type: "button", class: "control", on: { click: link } }, "Copy link ", h("kbd", null, "Y")), trace.usual ? h("button", { type: "button", class: "control", on: { click: compare } }, "Compare with a usual one ", h("kbd", null, "C")) : null));
 }
 
+/** Names below the path: the strong pieces at their place, the small ones after the last of them in one line. */
 function pathNames(pieces) {
   const strong = (p) => p.share >= 0.1;
-  return h("div", { class: "flatnames" }, pieces.map((p) => h("div", { title: `${p.label} ${text(duration(p.duration))}`, class: strong(p) ? "" : "quiet", style: { "flex-grow": p.share * 100, "flex-basis": 0, "min-width": p.share >= 0.03 ? "52px" : 0 } },
-    p.share >= 0.015 ? [h("span", { class: strong(p) ? "strong" : "" }, p.label), h("small", null, text(duration(p.duration)), strong(p) ? ` · ${text(percent(p.share, true))}` : "")] : null)));
+  const tail = pieces.length - pieces.findLastIndex(strong) - 1;
+  const lead = pieces.slice(0, pieces.length - tail);
+  const small = pieces.slice(pieces.length - tail);
+  const name = (p) => h("div", { class: "pathname" }, h("span", { class: strong(p) ? "strong" : "" }, p.label), h("small", null, text(duration(p.duration)), strong(p) ? ` · ${text(percent(p.share, true))}` : ""));
+  return h("div", { class: "flatnames" }, lead.map((p, i) => {
+    const last = i === lead.length - 1;
+    const share = p.share + (last ? small.reduce((sum, q) => sum + q.share, 0) : 0);
+    return h("div", { class: `piece ${strong(p) ? "" : "quiet"}`, title: `${p.label} ${text(duration(p.duration))}`, style: { "flex-grow": share * 100, "flex-basis": 0 } }, name(p),
+      last && small.length ? h("div", { class: "tail" }, small.map((q, k) => [k ? "\u2002 " : "", q.label, " ", h("b", null, text(duration(q.duration)))])) : null);
+  }));
 }
 
 function against(trace) {
@@ -69,12 +78,14 @@ function against(trace) {
         h("td", { class: "right c4" }, shown(difference(r.difference), Math.abs(r.difference) > 0.05 * large ? "large" : "quiet")))))));
 }
 
+const offset = (seconds) => (seconds < 1 ? `${(seconds * 1e3).toFixed(seconds < 0.1 ? 1 : 0)} ms` : `${seconds.toFixed(3)} s`);
+
 function panel(trace, span) {
   const shiftNote = span.shift ? h("p", { class: "note" }, `The clocks of the two processes differ by at least ${text(duration(span.shift))}; offsets are as they were sent.`) : null;
   return h("aside", { class: "panel", "aria-label": "The chosen span", key: "panel" },
     h("h2", null, severity(span.failed ? "err" : ""), span.failed ? " " : "", span.name, h("span", { class: "sub" }, span.detail || span.service)),
     h("p", null, sentence(span.sentence)), span.message ? h("p", { class: "err wrap" }, span.message) : null, shiftNote,
-    span.events.length ? [h("h3", null, "Events"), h("dl", { class: "attributes events" }, span.events.slice(0, 50).map((e) => [h("dt", null, text(duration(e.offset))), h("dd", { class: e.failed ? "err" : "" }, [e.name, ...Object.entries(e.attributes).filter(([k]) => !/stacktrace/.test(k)).map(([, v]) => v)].join(", "))]))] : null,
+    span.events.length ? [h("h3", null, "Events"), h("dl", { class: "attributes events" }, span.events.slice(0, 50).map((e) => [h("dt", null, offset(e.offset)), h("dd", { class: e.failed ? "err" : "" }, [e.name, ...Object.entries(e.attributes).filter(([k]) => !/stacktrace/.test(k)).map(([, v]) => v)].join(", "))]))] : null,
     span.links.length ? [h("h3", null, "Links"), h("ul", null, span.links.slice(0, 50).map((l) => h("li", null, l.kept ? h("a", { href: to(`traces/${segment(l.trace_id)}`, { span: l.span_id }) }, `→ ${l.name ?? l.trace_id.slice(0, 8)}`) : h("span", { class: "quiet" }, `→ ${l.trace_id.slice(0, 8)} (not kept)`))))] : null,
     h("h3", null, "Attributes"), Object.keys(span.attributes).length || span.error_type ? attributeList(span) : note("none"),
     moment.span === span.span_id && moment.data ? [h("h3", { class: "big" }, "At that moment", moment.data.range ? h("small", null, `${clock(moment.data.range.start * 1000)} – ${clock(moment.data.range.end * 1000)}`) : null),
@@ -83,7 +94,9 @@ function panel(trace, span) {
 
 export function draw(trace, context) {
   const chosen = context.route.query.get("span");
-  const span = trace.spans.find((x) => x.span_id === chosen) ?? trace.spans.find((x) => x.failed && x.path.length) ?? trace.path.length && trace.spans.find((x) => x.span_id === [...trace.path].sort((a, b) => b.duration - a.duration)[0].span_id) ?? trace.spans[0];
+  const slowest = [...trace.path].sort((a, b) => b.duration - a.duration)[0]?.span_id;
+  const byId = (id) => trace.spans.find((x) => x.span_id === id);
+  const span = byId(chosen) ?? byId(slowest) ?? trace.spans[0];
   if (!context.route.query.has("from") || route().query.get("to") === null) {
     const around = Math.max(450e3, trace.duration * 2e3);
     queueMicrotask(() => change(fixed(trace.start * 1000 - around, Math.min(trace.start * 1000 + trace.duration * 1000 + around, Date.now()))));

@@ -1,0 +1,73 @@
+// Copyright The otelkit Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One machine: which resource is short, whose it is.
+
+import { h } from "../dom.js";
+import { lineFigure } from "../figure.js";
+import { bytes, clock, count, duration, percent, plural, quantity, shown, text } from "../format.js";
+import { gpuTable } from "../gpus.js";
+import { bar, spark } from "../marks.js";
+import { pixels } from "../pixels.js";
+import { cols, findingRow } from "../rows.js";
+import { segment } from "../state.js";
+import { note } from "../states.js";
+
+export const title = (at) => at.name;
+export const path = (at, context) => ({ path: `hosts/${segment(at.name)}`, parameters: { columns: context.narrow() ? 60 : 180 } });
+
+const last = (line) => line?.last ?? line?.values.findLast((v) => v !== null) ?? null;
+
+function cores(machine) {
+  if (!machine.cores) return null;
+  const { rows, grouped } = machine.cores;
+  return h("figure", null, h("div", { class: "title" }, h("h2", null, "CPU"), h("span", { class: "sub" }, grouped > 1 ? `one row: ${grouped} cores` : "one row a core"), h("span", { class: "key" }, shown(percent(last(machine.cpu), true)))),
+    h("figcaption", { class: "unseen" }, `CPU ${text(percent(last(machine.cpu)))}`), pixels(machine.cores, "CPU per core", Math.max(96, rows.length * 14)));
+}
+
+function processes(rows, narrow) {
+  if (!rows.length) return null;
+  const right = (t) => h("th", { class: "right", scope: "col" }, t);
+  const line = (l, unit) => (l ? [h("td", null, spark(l.values, { width: 80, height: 18 })), h("td", { class: "right" }, shown(quantity(last(l), unit)))] : [h("td"), h("td", { class: "right quiet" }, "–")]);
+  return h("section", { class: "section", key: "processes" }, h("table", null, h("caption", { class: "unseen" }, "Processes"),
+    narrow ? cols(null, 80, 90) : cols("24%", 90, "9%", 90, "11%", "9%", "10%", "9%", null),
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, h("h2", null, "Processes")), narrow ? [right("Cores"), right("Memory")] : [h("th", { class: "right", colspan: 2, scope: "col" }, "CPU, cores"), h("th", { class: "right", colspan: 2, scope: "col" }, "Memory"), right("Threads"), right("Descriptors"), right("GC /s"), right("Running since")])),
+    h("tbody", null, rows.slice(0, 64).map((p) => h("tr", { key: p.instance },
+      h("td", null, h("span", { class: "name" }, p.name), h("span", { class: "sub" }, p.stale ? `last seen ${clock(p.last_seen * 1000, "s")}` : p.pid ? `pid ${p.pid}` : "")),
+      narrow ? [h("td", { class: "right" }, shown(quantity(last(p.cpu), "{cpu}"))), h("td", { class: "right" }, shown(bytes(last(p.memory))))] : [
+        line(p.cpu, "{cpu}"), line(p.memory, "By"), h("td", { class: "right" }, shown(count(p.threads))), h("td", { class: "right" }, shown(count(p.descriptors))),
+        h("td", { class: "right" }, shown(quantity(last(p.collections), "{collection}"))), h("td", { class: "right quiet" }, p.started ? clock(p.started * 1000) : "–")])))));
+}
+
+function filesystems(list) {
+  if (!list.length) return null;
+  return h("section", { class: "section", key: "fs" }, h("div", { class: "title" }, h("h2", null, "Filesystems")), h("div", { class: "cards" }, list.map((f) => h("div", null,
+    h("div", { class: "pairline" }, h("code", { class: "strong cut" }, f.mountpoint), h("span", { class: "num" }, `${text(bytes(f.used))} of ${text(bytes(f.size))}`)),
+    bar([[f.used, "mute", "used"], [Math.max(0, f.size - f.used), "line2", "free"]], 1, `${f.mountpoint}: ${text(percent(f.used / f.size))} used`),
+    f.full_in_s !== null && f.full_in_s < 86400 ? h("p", { class: "note" }, `full in about ${text(duration(f.full_in_s))} at this slope`) : null))));
+}
+
+export function draw(data, context) {
+  const { machine, range } = data;
+  const { axis } = range;
+  const narrow = context.narrow();
+  const more = { live: range.live, height: 150, labels: !narrow };
+  const charts = [
+    cores(machine) ?? (machine.cpu ? lineFigure("CPU", "share of all cores", axis, [machine.cpu], { unit: "1", ...more }) : null),
+    machine.memory ? lineFigure("Memory", machine.memory.limit ? `of ${text(bytes(machine.memory.limit))}, dotted` : "used", axis, [machine.memory, ...(data.swap && last(data.swap) > 0 ? [data.swap] : [])], { unit: "By", area: true, ...more }) : null,
+    data.disk.length ? lineFigure("Disk", "read and written", axis, data.disk.slice(0, 8), { unit: "By/s", ...more }) : null,
+    data.network.length ? lineFigure("Network", "received and sent", axis, data.network.slice(0, 8), { unit: "By/s", ...more }) : null,
+  ].filter(Boolean);
+  return {
+    title: machine.host,
+    verdict: [data.headline.text, data.headline.note].filter(Boolean).join(", "),
+    children: [
+      data.findings.length ? h("section", { class: "findings", "aria-label": "What needs a look", key: "findings" }, data.findings.slice(0, 5).map((f) => findingRow(f))) : null,
+      charts.length ? h("div", { class: "columns rowgap", key: "charts" }, charts) : note("This machine does not report itself: processes on it do. Turn it on with machine_metrics."),
+      filesystems(data.filesystems),
+      processes(data.processes, narrow),
+      machine.gpus.length ? h("section", { class: "section", key: "gpus" }, gpuTable(machine.gpus, narrow), machine.gpus.some((g) => Object.keys(g.processes).length) ? note(`GPU memory by process: ${machine.gpus.flatMap((g) => Object.entries(g.processes).map(([n, v]) => `${g.name} ${n} ${text(bytes(v))}`)).join(", ")}`) : null) : null,
+      data.processes.length ? note(plural(data.processes.length, "process", "processes") + " that send from here") : null,
+    ],
+  };
+}
