@@ -3,13 +3,15 @@
 """
 joblib: ``Parallel`` on processes (loky, multiprocessing), on threads, or in sequence; scikit-learn's ``n_jobs``, too.
 
-joblib's own backends only: what it hands to Dask or Ray, these count. A call
-that fails ends the whole ``Parallel``: loky then kills its workers, which lose
-what they had not yet delivered; the one that failed delivers before it says so.
+joblib's own backends only: what it hands to Dask or Ray, these count. Jobs
+that ran in a process are recorded by the submitter, when their batch comes
+back: a call that fails ends the whole ``Parallel``, and loky then kills its
+workers. So none of those is ever seen active, and all are pending until then.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
@@ -68,6 +70,7 @@ def _patch_parallel(patches: Patches, module: Any) -> None:
 def _patch_backends(patches: Patches, module: Any) -> None:
     for name in ("PoolManagerMixin", "LokyBackend"):
         patches.wrap(getattr(module, name), "submit", _counted_submit)
+        patches.wrap(getattr(module, name), "retrieve_result_callback", _recorded_result)
 
 
 class _Sent:
@@ -101,7 +104,7 @@ class _Sent:
 
 
 class _Call:
-    """A user's function in a batch; counts its runs."""
+    """A user's function in a batch that runs in this process; counts its runs."""
 
     __slots__ = ("batch", "function", "job")
 
@@ -116,6 +119,55 @@ class _Call:
         return self.job.call(self.function, *args, **kwargs)
 
 
+class _MeasuredCall(_Call):
+    """The same in a worker process: it notes what the submitter will record."""
+
+    __slots__ = ()
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        batch = self.batch
+        batch.begun += 1
+        start = monotonic()
+        error_type = ""
+        try:
+            return self.function(*args, **kwargs)
+        except BaseException as error:
+            error_type = error_type_of(error)
+            raise
+        finally:
+            batch.measured.append((start - batch.submitted, monotonic() - start, error_type))
+
+
+class _Result:
+    """
+    What comes back from a worker process: the values, or the error, and what the runs took.
+
+    Recorded by the submitter: loky kills all of its workers when one call fails, and with them what they have counted.
+    """
+
+    __slots__ = ("error", "jobs", "measured", "values")
+
+    def __init__(self, jobs: list[Job], measured: list[tuple[float, float, str]], values: Any, error: Any) -> None:
+        self.jobs = jobs
+        self.measured = measured
+        self.values = values
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Result, (self.jobs, self.measured, self.values, self.error)
+
+    def record(self) -> None:
+        for job, (queued_s, seconds, error_type) in zip(self.jobs, self.measured, strict=False):
+            run = job.start(queued_s)
+            run.backdate(seconds)
+            if error_type:
+                run.fail_as(error_type)
+            else:
+                run.succeed()
+        for job in self.jobs[len(self.measured) :]:
+            job.skip()
+
+
 class _Batch:
     """What goes to a worker in place of joblib's ``BatchedCalls``."""
 
@@ -125,6 +177,7 @@ class _Batch:
         jobs: list[Job],
         headers: dict[str, str],
         submitted: float,
+        submitter: int,
         setup: Setup | None,
         sent: _Sent | None = None,
     ) -> None:
@@ -132,39 +185,66 @@ class _Batch:
         self.jobs = jobs
         self.headers = headers
         self.submitted = submitted
+        self.submitter = submitter
         self.setup = setup
         self.sent = sent
         self.begun = 0
+        self.measured: list[tuple[float, float, str]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Batch, (self.calls, self.jobs, self.headers, self.submitted, self.setup)
+        return _Batch, (self.calls, self.jobs, self.headers, self.submitted, self.submitter, self.setup)
 
     def __len__(self) -> int:
         return len(self.jobs)
 
-    def __call__(self) -> list[Any]:
+    def __call__(self) -> Any:
         if self.sent is not None:
             self.sent.started = True
-        elsewhere = self.setup is not None and self.setup.is_elsewhere()
-        if elsewhere:
-            self.setup.apply()  # type: ignore[union-attr]
-        first = self.jobs[0]
+        if os.getpid() != self.submitter:
+            return self._call_elsewhere()
         try:
-            with start_span(
-                first.name, {**first.attributes, semconv.CHUNK_SIZE: len(self.jobs)}, parent_of(self.headers)
-            ):
-                self.calls.items = [
-                    (_Call(self, job, function), args, kwargs)
-                    for job, (function, args, kwargs) in zip(self.jobs, self.calls.items, strict=True)
-                ]
-                return self.calls()
+            return self._call(_Call)
         except BaseException:
             with guard.shield("a batch that failed"):
                 for job in self.jobs[self.begun :]:
                     job.skip()
-            if elsewhere:
-                flush_worker()  # joblib is about to kill it
             raise
+
+    def _call(self, kind: type[_Call]) -> list[Any]:
+        first = self.jobs[0]
+        self.calls.items = [
+            (kind(self, job, function), args, kwargs)
+            for job, (function, args, kwargs) in zip(self.jobs, self.calls.items, strict=True)
+        ]
+        attributes = {**first.attributes, semconv.CHUNK_SIZE: len(self.jobs)}
+        with start_span(first.name, attributes, parent_of(self.headers)):
+            return self.calls()
+
+    def _call_elsewhere(self) -> _Result:
+        from joblib.externals.loky.process_executor import _ExceptionWithTraceback
+
+        if self.setup is not None:
+            self.setup.apply()
+        try:
+            return _Result(self.jobs, self.measured, self._call(_MeasuredCall), None)
+        except BaseException as error:
+            flush_worker()  # joblib is about to kill it
+            # As loky and joblib's pools send it: with the worker's traceback as its cause.
+            return _Result(self.jobs, self.measured, None, _ExceptionWithTraceback(error))
+
+
+def _recorded_result(original: Callable[..., Any]) -> Callable[..., Any]:
+    def retrieve_result_callback(backend: Any, out: Any) -> Any:
+        result = original(backend, out)
+        if type(result) is not _Result:
+            return result
+        with guard.shield("a batch's result"):
+            result.record()
+        if result.error is not None:
+            raise result.error
+        return result.values
+
+    return retrieve_result_callback
 
 
 def _counted_submit(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,7 +261,7 @@ def _counted_submit(original: Callable[..., Any]) -> Callable[..., Any]:
                 sent = _Sent(numbers)
                 setattr(callback, _SENT, sent)
                 vars(callback.parallel).setdefault(_OUTSTANDING, set()).add(sent)
-                batch = _Batch(func, jobs, headers_of(), monotonic(), setup_of_this_process(), sent)
+                batch = _Batch(func, jobs, headers_of(), monotonic(), os.getpid(), setup_of_this_process(), sent)
                 engine.watch_workers(backend, _workers)
         try:
             return original(backend, batch, callback)
