@@ -111,7 +111,7 @@ def test_phases_and_waits_and_caches(telemetry: Telemetry, recorder: Inference) 
         step.padding(10, 40)
     assert telemetry.value("inference.phase.duration", labels(recorder, phase="preprocess")) == 1
     assert telemetry.value("inference.phase.duration", labels(recorder, phase="compute")) == 2
-    assert amount(telemetry, "phase.duration", recorder, phase="compute") == pytest.approx(0.25, abs=0.2)
+    assert amount(telemetry, "phase.duration", recorder, phase="compute") >= 0.25
     assert amount(telemetry, "wait_time", recorder) == 0.5
     assert telemetry.value("inference.cache.hits", labels(recorder)) == 3
     assert telemetry.value("inference.cache.misses", labels(recorder)) == 1
