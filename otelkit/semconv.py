@@ -98,6 +98,8 @@ INFERENCE_WARMUP = "inference.warmup"
 """``true`` for a model's first steps, which pay for what later ones find ready."""
 INFERENCE_BATCH_SIZE_ATTRIBUTE = "inference.batch_size"
 """On spans only."""
+INFERENCE_PROVIDER = "inference.provider"
+"""Of ONNX Runtime: what executes a session; on spans all that it may use."""
 
 INFERENCE_REQUESTS = Metric("inference.requests", Kind.COUNTER, "{request}", "Inference steps started.")
 INFERENCE_ACTIVE_REQUESTS = Metric(
@@ -111,6 +113,9 @@ INFERENCE_THROUGHPUT = Metric("inference.throughput", Kind.GAUGE, "{item}/s", "I
 INFERENCE_PHASE_DURATION = Metric("inference.phase.duration", Kind.HISTOGRAM, "s", "Time one phase of a step took.")
 INFERENCE_DEVICE_TIME = Metric("inference.device_time", Kind.HISTOGRAM, "s", "Time a step kept its device busy.")
 INFERENCE_WAIT_TIME = Metric("inference.wait_time", Kind.HISTOGRAM, "s", "Time a step waited for its input.")
+INFERENCE_SESSIONS = Metric(
+    "inference.sessions", Kind.UP_DOWN_COUNTER, "{session}", "Sessions in use, per execution provider."
+)
 INFERENCE_CACHE_HITS = Metric("inference.cache.hits", Kind.COUNTER, "{hit}", "Look-ups that a cache answered.")
 INFERENCE_CACHE_MISSES = Metric("inference.cache.misses", Kind.COUNTER, "{miss}", "Look-ups that no cache answered.")
 INFERENCE_BATCH_FILL = Metric(

@@ -26,7 +26,6 @@ from types import ModuleType
 from typing import Any
 
 from opentelemetry.context import get_current
-from opentelemetry.trace import get_current_span
 
 from otelkit._core._guard import guard
 from otelkit.loops import Inference, inference_of, plain_call, recorded_outside
@@ -35,6 +34,7 @@ from otelkit_instrumentation._base import Instrumentor
 from otelkit_instrumentation._patching import Patches
 from otelkit_instrumentation.inference._batch_size import find_tensor, items_in
 from otelkit_instrumentation.inference._device_time import DeviceTimes
+from otelkit_instrumentation.inference._steps import child_step
 
 __all__ = ("TorchInstrumentor",)
 
@@ -53,7 +53,10 @@ class TorchInstrumentor(Instrumentor):
 
     title = "PyTorch"
     requires = ("torch >= 2.6",)
-    signals = "calls of top-level modules, batch sizes, CUDA device time, wait for DataLoaders"
+    signals = (
+        "`inference.*` of each call of a top-level module; rows as items; device time on CUDA; the wait for each batch "
+        "of a DataLoader; a span inside traces"
+    )
 
     _devices: DeviceTimes | None = None
 
@@ -202,11 +205,8 @@ def _step(
     on_cuda = tensor is not None and tensor.is_cuda
     if on_cuda and "_is_replica" in vars(module):  # DataParallel calls these from threads; it is recorded itself
         return original(module, *args, **kwargs)
-    warmup = recorder.series(None).warmup
-    if not get_current_span().is_recording():
-        recorder = inference_of(recorder.engine, recorder.model, recorder.operation, spans=False)
     end = devices.begin(tensor.device) if on_cuda and tensor is not None else None
-    with recorder.step(size, warmup=warmup) as step:
+    with child_step(recorder, size) as step:
         result = original(module, *args, **kwargs)
         if end is not None:
             end(step)
