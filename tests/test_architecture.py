@@ -39,6 +39,7 @@ ON_DEMAND = {
     # lazily, inside a function, so that the room can be imported, and tested, without them.
     ("pipeline", "exporters"),
     ("pipeline", "devices"),
+    ("pipeline", "viewer"),
 }
 
 SDK_ROOMS = {"pipeline", "exporters", "testing", "cli"}

@@ -8,17 +8,22 @@ import argparse
 import signal
 import threading
 import webbrowser
-from importlib.util import find_spec
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from otelkit.exceptions import ConfigurationError
+from otelkit.config import load
+from otelkit.viewer.extra import require_extra
 
 if TYPE_CHECKING:
+    from otelkit.config import Settings
     from otelkit.viewer.server import Dashboard
 
 __all__ = ("add_arguments", "main")
+
+_ANY_AGE_S = 1e9
 
 _EPILOG = """\
 Any program that speaks OTLP, in any language, can send to it. On the usual
@@ -38,29 +43,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data is kept (default: in this user's)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.add_argument("--replay", type=Path, action="append", default=[], metavar="FILE", help="load OTLP-JSON lines")
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="load OTLP-JSON lines; without --data into a folder that is removed at the end",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     require_extra()
-    from otelkit.viewer.server import Dashboard, Options
+    given: dict[str, Any] = {
+        "dashboard_port": arguments.port,
+        "dashboard_grpc_port": arguments.grpc_port,
+        "dashboard_host": arguments.host,
+        "dashboard_folder": str(arguments.data.absolute()) if arguments.data else None,
+    }
+    with ExitStack() as closing:
+        if arguments.replay and not arguments.data:
+            given["dashboard_folder"] = closing.enter_context(TemporaryDirectory(prefix="otelkit-replay-"))
+            given["dashboard_retention_s"] = _ANY_AGE_S
+        settings = load(**{name: value for name, value in given.items() if value is not None})
+        return _serve(settings, arguments)
+
+
+def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
+    from otelkit.viewer.place import options_of
+    from otelkit.viewer.replay import replay
+    from otelkit.viewer.server import Dashboard
 
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    grpc_port = 4_317 if arguments.grpc_port is None else arguments.grpc_port
-    dashboard = Dashboard(
-        Options(
-            folder=arguments.data or Path("otelkit-data/dashboard"),
-            host=arguments.host or "127.0.0.1",
-            port=4_318 if arguments.port is None else arguments.port,
-            grpc_port=None if grpc_port < 0 else grpc_port,
-        )
-    )
+    dashboard = Dashboard(options_of(settings, embedded=False))
     dashboard.start()
     try:
         print(describe(dashboard), flush=True)
+        for path in arguments.replay:
+            print(replay(path, dashboard.inlet), flush=True)
         if arguments.open:
             webbrowser.open(dashboard.url)
         ended.wait()
@@ -81,17 +104,3 @@ def describe(dashboard: Dashboard) -> str:
         lines.append(f"  OTEL_EXPORTER_OTLP_HEADERS=authorization={quote(f'Bearer {key}')}")
     lines.append(f"Data: {dashboard.options.folder}")
     return "\n".join(lines)
-
-
-def require_extra() -> None:
-    """
-    Look for what the dashboard needs.
-
-    Errors: ConfigurationError with the command that installs it.
-    """
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError(
-            "the packages starlette and uvicorn", f"no {' and no '.join(missing)}", "otelkit dashboard",
-            "Install them: pip install 'otelkit[dashboard]'",
-        )  # fmt: skip

@@ -325,6 +325,47 @@ class Settings(Struct, frozen=True, kw_only=True):
     statsd_host: Annotated[Text, Option("Host of the StatsD server.")] = "localhost"
     statsd_port: Annotated[Annotated[int, Meta(ge=1, le=65_535)], Option("UDP port of the StatsD server.")] = 8_125
 
+    # -- the dashboard --------------------------------------------------------------
+
+    dashboard: Annotated[
+        bool,
+        Option(
+            "Whether this program serves otelkit's dashboard, from a thread of its own, and sends to it; see "
+            "docs/dashboard.md."
+        ),
+    ] = False
+    dashboard_host: Annotated[
+        Text, Option("Address on which the dashboard is served; beyond the loopback, senders need a key, too.")
+    ] = "127.0.0.1"
+    dashboard_port: Annotated[
+        Port | None,
+        Option("Port of its pages and of OTLP/HTTP, 0 for a free one. Without one: 4318, or in a program a free one."),
+    ] = None
+    dashboard_grpc_port: Annotated[
+        Annotated[int, Meta(ge=-1, le=65_535)] | None,
+        Option(
+            "Port of OTLP/gRPC, 0 for a free one, -1 for none. Without one: 4317 for the command, none in a program."
+        ),
+    ] = None
+    dashboard_folder: Annotated[
+        Text | None,
+        Option(
+            "Folder of its data. Without one: otelkit/dashboard in this user's state folder, in a program with the "
+            "service's name behind.",
+            path=True,
+        ),
+    ] = None
+    dashboard_hosts: Annotated[
+        tuple[str, ...], Option("Further host names by which it is reached, such as a proxy's.")
+    ] = ()
+    dashboard_token: Annotated[
+        Text | None, Option("Token that readers must show. Without one, a new one with each start.", secret=True)
+    ] = None
+    dashboard_bytes: Annotated[
+        Annotated[int, Meta(ge=1 << 20)], Option("Most that it keeps; beyond it the oldest goes.", unit="By")
+    ] = 1 << 30
+    dashboard_retention_s: Annotated[Seconds, Option("Age at which its data goes.", unit="s")] = 30 * 86_400.0
+
     # -- what metrics are like ----------------------------------------------------
 
     buckets: Annotated[

@@ -10,6 +10,7 @@ From cells to OpenTelemetry: set up, flush, end. The only room that knows the SD
 
 from __future__ import annotations
 
+from otelkit.pipeline import dashboard
 from otelkit.pipeline.telemetry import Telemetry, current
 
 __all__ = ("Telemetry", "configure", "current", "flush", "shutdown")
@@ -47,4 +48,6 @@ def shutdown(timeout_s: float = 2) -> bool:
     Never raises, also when called twice or from several threads. Runs by itself at the end of the program.
     """
     telemetry = current()
-    return telemetry.shutdown(timeout_s) if telemetry else True
+    delivered = telemetry.shutdown(timeout_s) if telemetry else True
+    dashboard.stop()  # last: it took what was delivered
+    return delivered

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 
 from otelkit.exceptions import ConfigurationError
 from otelkit.masking import masker_of
+from otelkit.pipeline.dashboard import DASHBOARD
 from otelkit.pipeline.readers import CellReader
 from otelkit.pipeline.spans import CountedSpanExporter
 
@@ -47,7 +48,7 @@ def create_reader(name: str, settings: Settings, registry: Registry) -> tuple[Me
         name=name,
         interval_s=settings.export_interval_s,
         timeout_s=settings.export_timeout_s,
-        batch_points=_batch_points(settings) if name == "otlp" else 0,
+        batch_points=_batch_points(settings) if name in ("otlp", DASHBOARD) else 0,
         counts=name not in _COUNT_THEMSELVES,
     )
     return reader, True
@@ -59,7 +60,7 @@ def create_span_exporter(name: str, settings: Settings) -> CountedSpanExporter:
     exporter = make(settings) if make else _load("opentelemetry_traces_exporter", name)
     if not isinstance(exporter, SpanExporter):
         raise ConfigurationError("a SpanExporter", f"{name!r}, which is {type(exporter).__name__}", "traces_exporters")
-    counts = name not in (*_COUNT_THEMSELVES, "otlp")
+    counts = name not in (*_COUNT_THEMSELVES, "otlp", DASHBOARD)
     return CountedSpanExporter(name, exporter, counts=counts, masker=masker_of(settings))
 
 
@@ -143,6 +144,7 @@ _READERS: dict[str, Callable[[Settings, Registry], MetricReader]] = {
 }
 _EXPORTERS: dict[str, Callable[[Settings], MetricExporter]] = {
     "otlp": _otlp,
+    DASHBOARD: _otlp,
     "console": _console,
     "statsd": _statsd,
     "json": _json,
@@ -152,6 +154,7 @@ _EXPORTERS: dict[str, Callable[[Settings], MetricExporter]] = {
 _COUNT_THEMSELVES = ("statsd", "json", "csv", "otlp_file")
 _SPAN_EXPORTERS: dict[str, Callable[[Settings], SpanExporter]] = {
     "otlp": _otlp_spans,
+    DASHBOARD: _otlp_spans,
     "otlp_file": _otlp_file_spans,
     "console": _console_spans,
 }

@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 
 from otelkit._core._guard import guard
+from otelkit.pipeline.dashboard import destinations
 from otelkit.pipeline.deadline import Job, Jobs
 from otelkit.pipeline.destinations import create_reader
 from otelkit.pipeline.foreign import Feed
@@ -90,10 +91,10 @@ class Metering:
                     self.how = "fed"
         if self.how == "fed":
             self._feed = Feed(provider, self._registry)
-        elif self.how == "built" or settings.source("metrics_exporters") == "argument" or not self._theirs():
-            for name in settings.metrics_exporters:
-                if name != "none":
-                    self._add_reader(name, settings)
+        else:
+            wanted = self.how == "built" or settings.source("metrics_exporters") == "argument" or not self._theirs()
+            for name, its_settings in destinations("metrics", settings, others=wanted):
+                self._add_reader(name, its_settings)
 
     def _add_reader(self, name: str, settings: Settings) -> None:
         reader, takes_cells = create_reader(name, settings, self._registry)

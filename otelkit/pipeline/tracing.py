@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otelkit import semconv
 from otelkit._core._guard import guard
+from otelkit.pipeline.dashboard import destinations
 from otelkit.pipeline.deadline import Job, Jobs, prepare_to_end
 from otelkit.pipeline.destinations import create_span_exporter
 from otelkit.pipeline.fork import begin_anew_in_children
@@ -75,15 +76,14 @@ class Tracing:
         self.provider, self.how = _find_provider(settings)
         if isinstance(self.provider, TracerProvider):
             begin_anew_in_children(self.provider)
-        if self.how == "built" or settings.source("traces_exporters") == "argument":
-            try:
-                for name in settings.traces_exporters:
-                    if name != "none":
-                        self._add(name, settings)
-            except BaseException:
-                Jobs(self.shutdown_jobs(), _PATIENCE_S).wait(_PATIENCE_S)
-                self.release()
-                raise
+        wanted = self.how == "built" or settings.source("traces_exporters") == "argument"
+        try:
+            for name, its_settings in destinations("traces", settings, others=wanted):
+                self._add(name, its_settings)
+        except BaseException:
+            Jobs(self.shutdown_jobs(), _PATIENCE_S).wait(_PATIENCE_S)
+            self.release()
+            raise
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
 

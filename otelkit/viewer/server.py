@@ -111,6 +111,12 @@ class Dashboard:
         self._socket.close()
         self.store.close()
 
+    def abandon(self) -> None:
+        """Let go of what a forked child got of its parent's; the child must not serve, and must not close files."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+        self.store.holding.release()
+
     def _configuration(self) -> uvicorn.Config:
         application = create_application(self.store, self.inlet, self.access, self.port)
         return uvicorn.Config(

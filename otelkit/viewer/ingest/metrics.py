@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -18,12 +18,12 @@ from otelkit.viewer.store.batch import Batch
 from otelkit.viewer.store.catalogue import Catalogue, LiveSeries, canonical
 from otelkit.viewer.store.columns import not_a_number
 from otelkit.viewer.store.decoding import attributes_of, resource_of, scope_of
-from otelkit.viewer.store.model import Attributes, Metric
+from otelkit.viewer.store.model import Attributes, Kind, Metric
 
 __all__ = ("MetricDecoder",)
 
-_KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
-_TEMPORALITY = ("", "delta", "cumulative")
+_KINDS: tuple[Kind, ...] = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+_TEMPORALITY: tuple[Literal["", "cumulative", "delta"], ...] = ("", "delta", "cumulative")
 _NO_VALUE = 1
 """The flag of a point that says that there is none."""
 _MAX_INTEGER = 2**63 - 1
@@ -97,7 +97,7 @@ class MetricDecoder:
     def _decode_metric(
         self, metric: Any, resource: bytes, scope: bytes, batch: Batch, refused: Refusals, window: tuple[int, int]
     ) -> None:
-        kind = next((kind for kind in _KINDS if metric.HasField(kind)), None)
+        kind: Kind | None = next((kind for kind in _KINDS if metric.HasField(kind)), None)
         if kind is None:
             return
         data = getattr(metric, kind)
@@ -111,8 +111,15 @@ class MetricDecoder:
         family = self._families.get(key)
         if family is None:
             template = Metric(
-                0, metric.name, kind, metric.unit, metric.description, temporality, monotonic, scope_of(scope)
-            )  # type: ignore[arg-type] - narrowed by the tables above
+                id=0,
+                name=metric.name,
+                kind=kind,
+                unit=metric.unit,
+                description=metric.description,
+                temporality=temporality,
+                monotonic=monotonic,
+                scope=scope_of(scope),
+            )
             family = self._families[key] = _Family(batch.metric(template), resource)
             self._remembered += 1
         batch.metric_names.add(metric.name)

@@ -100,10 +100,10 @@ class Catalogue:
 
     def load(self, connection: sqlite3.Connection, previous: Catalogue | None = None) -> None:
         """Read everything, into an empty catalogue; series that ``previous`` has keep their points in memory."""
-        for number, *rest, monotonic, scope in connection.execute(
+        for number, name, kind, unit, description, temporality, monotonic, scope in connection.execute(
             "SELECT id, name, kind, unit, description, temporality, monotonic, scope FROM metrics"
         ):
-            self._add_metric(Metric(number, *rest, bool(monotonic), scope))
+            self._add_metric(Metric(number, name, kind, unit, description, temporality, bool(monotonic), scope))
         for number, bounds in connection.execute("SELECT id, bounds FROM layouts"):
             self._add_layout(number, tuple(_decode(bounds)))
         for number, metric_id, resource, attributes, first_ns, last_ns in connection.execute(

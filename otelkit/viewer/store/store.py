@@ -197,7 +197,7 @@ class Store:
         since_ns = time_ns - 3_600_000_000_000
         for live in self._alive(series, ("gauge", "sum")):
             with self.catalogue.lock:
-                parts = [head.to_points() for head in live.heads() if len(head)]
+                parts: list[Any] = [head.to_points() for head in live.heads() if len(head)]
             parts += read_last_chunk(self._reader(), live, since_ns, time_ns)
             points = join_numbers(parts, since_ns, time_ns) if parts else None
             if points and points.times_ns:
