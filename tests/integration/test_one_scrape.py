@@ -65,6 +65,7 @@ class Server:
         self.log = folder / "log"
         self.answered: Counter[int] = Counter()
         self._of_killed = 0
+        self._workers = int(command[command.index("-w") + 1]) if "-w" in command else 0
         self._lock = threading.Lock()
         command = [word.replace("PORT", str(self.port)) for word in command]
         with self.log.open("w") as log:
@@ -117,7 +118,8 @@ class Server:
             return False
 
     def end(self) -> str:
-        """End it as an operator would; return its log."""
+        """End it as an operator would, once it has started; return its log."""
+        workers.wait_until_started(self.process.pid, self._workers)
         self.process.terminate()
         self.process.wait(20)
         return self.log.read_text()

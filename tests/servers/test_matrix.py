@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import workers
 from support.otlp_receiver import OtlpReceiver
 from support.program import environment
 
@@ -51,6 +52,7 @@ class Running:
 
     def __init__(self, command: list[str], variables: dict[str, str], log: Path) -> None:
         self._log = log
+        self._workers = 2 if "--workers=2" in command else 0
         with log.open("w") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *command],
@@ -77,7 +79,12 @@ class Running:
         pytest.fail(self.output)
 
     def end(self) -> int:
-        """Send SIGTERM, as a supervisor does, and return the exit status; fails if that takes more than 20 seconds."""
+        """
+        Send SIGTERM, as a supervisor does, and return the exit status; fails if that takes more than 20 seconds.
+
+        Not while a worker starts: gunicorn would lose the signal.
+        """
+        workers.wait_until_started(self._process.pid, self._workers)
         self._process.send_signal(signal.SIGTERM)
         try:
             return self._process.wait(20)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from otelkit._core._snapshot import Attributes, Kind, Metric, MetricSnapshot, NumberPoint
@@ -62,6 +63,32 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def wait_until_started(pid: int, children: int) -> None:
+    """
+    Wait until a server has so many children, and none of them catches SIGCHLD.
+
+    One of gunicorn's has by then put its own handlers in place of those that it inherited, which swallow a SIGTERM
+    (gunicorn#1910).
+    """
+    deadline = time.monotonic() + 30
+    while not _have_started(psutil.Process(pid).children(), children):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _have_started(children: list[psutil.Process], expected: int) -> bool:
+    return len(children) >= expected and not any(_catches(child.pid, signal.SIGCHLD) for child in children)
+
+
+def _catches(pid: int, number: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return False
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def get(url: str, timeout_s: float = 10.0, **headers: str) -> str:
