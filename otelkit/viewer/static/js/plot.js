@@ -9,7 +9,7 @@ import { clock, clockTicks, quantity, text, ticks } from "./format.js";
 import { hideTip, showTip } from "./tip.js";
 
 const FONT = "11px Inter, system-ui, sans-serif";
-const RIGHT = 104;
+const RIGHT = 128;
 
 /** Greys after the first; a line that is outside of its usual range has its own tone. */
 function tokenOf(line, i, lines) {
@@ -60,7 +60,9 @@ function mount(place, first) {
 
   function yTicks(most) {
     const [, scale] = scaleOf(most);
-    return ticks(0, (most * 1.04) / scale, place.clientWidth && props.height < 140 ? 2 : 3).map((v) => v * scale);
+    const values = ticks(0, most / scale, props.height < 140 ? 2 : 3);
+    if (values.at(-1) * scale < most * 0.97) values.push(values.at(-1) + (values[1] ?? 1));
+    return values.map((v) => v * scale);
   }
   function scaleOf(most) {
     const u = unit();
@@ -214,7 +216,7 @@ function mount(place, first) {
       axes: [
         { font: FONT, stroke: colour("t3"), size: 26, gap: 4, grid: { show: false }, ticks: { show: false }, splits: (u) => clockTicks(u.scales.x.min * 1000, u.scales.x.max * 1000, Math.max(2, Math.floor(width / 130))).map(([ms]) => ms / 1000),
           values: (u, splits) => splits.map((s_) => clockTicks(u.scales.x.min * 1000, u.scales.x.max * 1000, Math.max(2, Math.floor(width / 130))).find(([ms]) => Math.abs(ms / 1000 - s_) < 0.5)?.[1] ?? "") },
-        { font: FONT, stroke: colour("t3"), size: 48, gap: 8, grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, splits: plotTicks,
+        { font: FONT, stroke: colour("t3"), size: /^By/.test(unit()) ? 58 : 48, gap: 8, grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, splits: plotTicks,
           values: (_u, splits) => splits.map((v, i) => (i === splits.length - 1 ? text(label(v, scale)) : label(v, scale)[0][0])) },
       ],
       series: series(),

@@ -21,16 +21,16 @@ const last = (line) => line?.last ?? line?.values.findLast((v) => v !== null) ??
 function cores(machine) {
   if (!machine.cores) return null;
   const { rows, grouped } = machine.cores;
-  return h("figure", null, h("div", { class: "title" }, h("h2", null, "CPU"), h("span", { class: "sub" }, grouped > 1 ? `one row: ${grouped} cores` : "one row a core"), h("span", { class: "key" }, shown(percent(last(machine.cpu), true)))),
+  return h("figure", null, h("div", { class: "title" }, h("h2", null, "CPU"), h("span", { class: "sub" }, grouped > 1 ? `one row: ${grouped} cores` : "one row a core"), h("span", { class: "key num" }, shown(percent(last(machine.cpu), true)))),
     h("figcaption", { class: "unseen" }, `CPU ${text(percent(last(machine.cpu)))}`), pixels(machine.cores, "CPU per core", Math.max(96, rows.length * 14)));
 }
 
 function processes(rows, narrow) {
   if (!rows.length) return null;
   const right = (t) => h("th", { class: "right", scope: "col" }, t);
-  const line = (l, unit) => (l ? [h("td", null, spark(l.values, { width: 80, height: 18 })), h("td", { class: "right" }, shown(quantity(last(l), unit)))] : [h("td"), h("td", { class: "right quiet" }, "–")]);
+  const line = (l, unit) => (l ? [h("td", null, h("div", { class: "pushright" }, spark(l.values, { width: 80, height: 18 }))), h("td", { class: "right" }, shown(quantity(last(l), unit)))] : [h("td"), h("td", { class: "right quiet" }, "–")]);
   return h("section", { class: "section", key: "processes" }, h("table", null, h("caption", { class: "unseen" }, "Processes"),
-    narrow ? cols(null, 80, 90) : cols("24%", 90, "9%", 90, "11%", "9%", "10%", "9%", null),
+    narrow ? cols(null, 80, 90) : cols("24%", 84, "7%", 108, "9%", "9%", "10%", "9%", null),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, h("h2", null, "Processes")), narrow ? [right("Cores"), right("Memory")] : [h("th", { class: "right", colspan: 2, scope: "col" }, "CPU, cores"), h("th", { class: "right", colspan: 2, scope: "col" }, "Memory"), right("Threads"), right("Descriptors"), right("GC /s"), right("Running since")])),
     h("tbody", null, rows.slice(0, 64).map((p) => h("tr", { key: p.instance },
       h("td", null, h("span", { class: "name" }, p.name), h("span", { class: "sub" }, p.stale ? `last seen ${clock(p.last_seen * 1000, "s")}` : p.pid ? `pid ${p.pid}` : "")),

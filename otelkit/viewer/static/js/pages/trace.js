@@ -8,7 +8,7 @@ import { h } from "../dom.js";
 import { clock, difference, duration, factor, percent, plural, shown, text, whole } from "../format.js";
 import { copy } from "../keyboard.js";
 import { severity } from "../marks.js";
-import { figuresList, sentence } from "../rows.js";
+import { cols, figuresList, sentence } from "../rows.js";
 import { attributeList, momentRows } from "../span.js";
 import { change, fixed, route, segment, to } from "../state.js";
 import { note } from "../states.js";
@@ -69,13 +69,13 @@ function against(trace) {
   const most = Math.max(1e-9, ...rows.map((r) => Math.max(r.here ?? 0, r.usual ?? 0)));
   const large = Math.max(...rows.map((r) => Math.abs(r.difference)));
   return h("section", { class: "section", id: "usual" }, h("div", { class: "title" }, h("h2", null, "Against the usual trace"), h("span", { class: "sub" }, `median of ${whole(traces)} like it that succeeded; the tick marks it`)),
-    h("table", { class: "usual" }, h("caption", { class: "unseen" }, "Time by span name, here and usually"),
-      h("thead", { class: "unseen" }, h("tr", null, ["Span", "Here against usual", "Here", "Difference"].map((t) => h("th", { scope: "col" }, t)))),
+    h("table", { class: "usual" }, h("caption", { class: "unseen" }, "Time by span name, here and usually"), cols("38%", null, "12%", "12%"),
+      h("thead", null, h("tr", { class: "headless" }, ["Span", "Here against usual", "Here", "Difference"].map((t) => h("th", { scope: "col" }, h("span", { class: "unseen" }, t))))),
       h("tbody", null, rows.slice(0, 12).map((r) => h("tr", null,
-        h("td", { class: "c1" }, h("span", { class: "strongname" }, r.name), h("span", { class: "sub" }, r.note)),
-        h("td", { class: "c2" }, h("div", { class: "against" }, h("i", { class: Math.abs(r.difference) > 0.2 * large ? "c-data" : "c-mute", style: { width: `${((r.here ?? 0) / most) * 100}%` } }), r.usual === null ? null : h("b", { style: { left: `${(r.usual / most) * 100}%` } }))),
-        h("td", { class: "right c3" }, shown(duration(r.here))),
-        h("td", { class: "right c4" }, shown(difference(r.difference), Math.abs(r.difference) > 0.05 * large ? "large" : "quiet")))))));
+        h("td", null, h("span", { class: "strongname" }, r.name), h("span", { class: "sub" }, r.note)),
+        h("td", null, h("div", { class: "against" }, h("i", { class: Math.abs(r.difference) > 0.2 * large ? "c-data" : "c-mute", style: { width: `${((r.here ?? 0) / most) * 100}%` } }), r.usual === null ? null : h("b", { style: { left: `${(r.usual / most) * 100}%` } }))),
+        h("td", { class: "right" }, shown(duration(r.here))),
+        h("td", { class: "right" }, shown(difference(r.difference), Math.abs(r.difference) > 0.05 * large ? "large" : "quiet")))))));
 }
 
 const offset = (seconds) => (seconds < 1 ? `${(seconds * 1e3).toFixed(seconds < 0.1 ? 1 : 0)} ms` : `${seconds.toFixed(3)} s`);
