@@ -16,6 +16,7 @@ What an instrumentor of an engine does, wherever the engine gives it a hook::
     headers = headers_of()                         # small dict of W3C headers, for the payload; {} outside of a trace
     setup = setup_of_this_process()                # for workers that are not forked; None if nothing is configured
     job.leave()                                    # job.pending - 1: it started or ended, as the submitter learns
+    job.send()                                     # the same, to a broker: nobody here will know when it starts
     job.receive()                                  # came through a broker: job.pending + 1 in the worker
     job.cancel()                                   # taken back before it ran: job.status{cancelled}, job.pending - 1
     job.lose("WorkerLostError")                    # failed and no worker can tell: job.errors, job.status{failed}

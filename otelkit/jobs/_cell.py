@@ -47,15 +47,17 @@ class JobCell(CallCell):
 
     Attributes:
         submitted, left, cancelled, retried: How often; ``left`` counts jobs that left the queue, whatever for.
+        sent: Of those submitted, how many went to where this process cannot follow them: never pending here.
         received: Jobs that came through a broker from a process that counts them as submitted: pending here.
         lost: Jobs, by error type, that failed without a call that could have told of it.
     """
 
-    __slots__ = ("cancelled", "derived", "left", "lost", "received", "retried", "submitted")
+    __slots__ = ("cancelled", "derived", "left", "lost", "received", "retried", "sent", "submitted")
 
     def reset(self) -> None:
         super().reset()
         self.submitted = ticks(1)
+        self.sent = ticks(1)
         self.received = ticks(1)
         self.left = ticks(1)
         self.cancelled = ticks(1)
@@ -102,8 +104,8 @@ class JobCell(CallCell):
         statuses = [
             self._of(status, now_ns, number) for status, number in zip(semconv.STATUSES, numbers, strict=True) if number
         ]
-        queued = submitted + ticked(self.received)
-        pending = [self._plain(now_ns, max(0, queued - left))] if queued else []
+        queued = submitted + ticked(self.received) - ticked(self.sent)
+        pending = [self._plain(now_ns, max(0, queued - left))] if queued > 0 else []
         retries = [self._plain(now_ns, retried)] if retried else []
         errors = [point for point in errors if point.value]
         return statuses, [active] if started.value else [], pending, retries, errors, list(durations)

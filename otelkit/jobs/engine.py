@@ -150,6 +150,12 @@ class Job:
         for _ in range(jobs):
             next(self.cell.submitted)
 
+    def send(self, jobs: int = 1) -> None:
+        """Count jobs as submitted that this process cannot follow: they went to a broker, or a cluster's scheduler."""
+        for _ in range(jobs):
+            next(self.cell.sent)  # first: never pending, at any time
+            next(self.cell.submitted)
+
     def receive(self) -> None:
         """Note that a job came in from a broker: it is pending here, and counted as submitted where it was sent."""
         next(self.cell.received)
@@ -344,6 +350,7 @@ class _Workers:
     def watch(self, engine: str, owner: Any, count: Callable[[Any], int]) -> None:
         with guard.shield("workers"), self._lock:
             self._owners[owner] = (engine, count)
+            self._series.setdefault(engine, (Attributes({semconv.BATCH_ENGINE: engine}), time_ns()))
 
     def unwatch(self, owner: Any) -> None:
         with guard.shield("workers"), self._lock:
@@ -352,15 +359,15 @@ class _Workers:
     def points(self, now_ns: int) -> list[tuple[Metric, list[Any]]]:
         with self._lock:
             owners = list(self._owners.items())
-        workers: dict[str, int] = dict.fromkeys(self._series, 0)
+        workers = dict.fromkeys(list(self._series), 0)
         for owner, (engine, count) in owners:
             with guard.shield("workers"):
-                workers[engine] = workers.get(engine, 0) + count(owner)
+                workers[engine] += count(owner)
         points = [self._point(engine, now_ns, number) for engine, number in workers.items()]
         return [(semconv.BATCH_WORKERS, points)] if points else []
 
     def _point(self, engine: str, now_ns: int, number: int) -> NumberPoint:
-        attributes, start_ns = self._series.setdefault(engine, (Attributes({semconv.BATCH_ENGINE: engine}), time_ns()))
+        attributes, start_ns = self._series[engine]
         return NumberPoint(attributes, start_ns, now_ns, number)
 
     def after_fork(self) -> None:

@@ -133,12 +133,14 @@ def test_a_job_that_fails_after_a_retry_for_the_same_reason_is_an_error(engine: 
 def test_a_job_from_a_broker_is_pending_where_it_came_to(engine: Engine) -> None:
     """It is submitted elsewhere."""
     job = engine.job("work")
+    job.send()
+    assert not points("job.pending", labels(engine))
     job.receive()
     assert point("job.pending", labels(engine)).value == 1
     job.leave()
     job.start().succeed()
     assert point("job.pending", labels(engine)).value == 0
-    assert statuses(engine) == {"running": 1, "completed": 1}
+    assert statuses(engine) == {"submitted": 1, "running": 1, "completed": 1}
 
 
 def test_a_run_may_be_heard_of_late(engine: Engine) -> None:

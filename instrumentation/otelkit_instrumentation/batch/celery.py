@@ -59,9 +59,7 @@ def _after_publish(sender: Any = None, headers: Any = None, body: Any = None, **
     with guard.shield("celery"):
         if _retries(headers, body) or is_suppressed(context.get_current()):
             return
-        job = ENGINE.job(str(sender))
-        job.submit()
-        job.leave()
+        ENGINE.job(str(sender)).send()
 
 
 def _retries(headers: Any, body: Any) -> int:
@@ -101,8 +99,7 @@ class _Running:
         job = ENGINE.job(task.name)
         if request.is_eager:
             if not request.retries:
-                job.submit()
-                job.leave()
+                job.send()
             self.span = start_span(job.name, job.attributes)
             self.run = job.start(0.0)
         else:
