@@ -14,6 +14,8 @@ from typing import Any
 
 import otelkit
 
+from .payments import Payments
+
 KEPT_S = 20.0
 CACHED = 8
 QUICK = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -39,7 +41,8 @@ class Shop:
     cache_hit_ratio = otelkit.gauge("cache_hit_ratio", unit="1", description="Product look-ups served from memory.")
     orders_kept = otelkit.gauge("shop.orders", unit="{order}", description="Orders in the database.")
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, payments: Payments) -> None:
+        self._payments = payments
         self._names = sorted({package.metadata["Name"] for package in metadata.distributions()}, key=str.lower)
         self._cache: dict[str, dict[str, Any]] = {}
         self._hits = self._look_ups = 0
@@ -70,13 +73,14 @@ class Shop:
 
     @otelkit.action(buckets=QUICK)
     def place_order(self, order: dict[str, Any]) -> int:
-        """Store an order and return its number."""
+        """Have an order paid, store it, and return its number."""
         products = order.get("products")
         if not isinstance(products, list) or not products:
             raise InvalidOrderError("Expected a list of products")
         unknown = set(products).difference(self._names)
         if unknown:
             raise UnknownProductError(", ".join(sorted(unknown)))
+        self._payments.charge(len(products))
         with self._lock, self._orders:
             row = self._orders.execute(
                 "INSERT INTO orders (placed, content) VALUES (?, ?)", (time.time(), json.dumps(order))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .batch import Indexer
 from .client import Customer
 from .files import batches, installed_files
+from .payments import Payments, Provider
 from .server import ShopServer
 from .shop import Shop
 
@@ -30,9 +31,15 @@ DETECTION_PAUSE_S = 0.4
 
 
 class System:
-    """A shop with its customers, a batch over worker processes and a model at work."""
+    """
+    A shop with its customers and its payment provider, a batch over worker processes and a model at work.
 
-    def __init__(self) -> None:
+    Args:
+        fault_after_s: When the provider becomes slow, in seconds after the shop opened; None for never.
+    """
+
+    def __init__(self, fault_after_s: float | None = None) -> None:
+        self._fault_after_s = fault_after_s
         self._stop = threading.Event()
         self._closing = ExitStack()
         self._loops: list[threading.Thread] = []
@@ -53,7 +60,9 @@ class System:
         detector.warm_up(files[:DETECTION_FILES])
         yield "open the shop"
         folder = self._closing.enter_context(TemporaryDirectory(prefix="otelkit-shop-"))
-        shop = Shop(Path(folder, "orders.sqlite"))
+        provider = Provider(self._fault_after_s)
+        self._closing.callback(provider.close)
+        shop = Shop(Path(folder, "orders.sqlite"), Payments(provider.server_port))
         server = ShopServer(shop)
         self._closing.callback(server.close)
         self._run_loops(files, indexer, detector, server)

@@ -46,6 +46,8 @@ class Screen:
 
     def steps(self, steps: Iterable[str]) -> None:
         """Run through ``steps`` with a spinner, and leave a tick and the time behind for each."""
+        if self._header.dashboard_url:
+            self._console.print(Text.assemble("Open ", (self._header.dashboard_url, "cyan")), soft_wrap=True)
         timed(steps, self._step)
 
     def _step(self, step: str, run: Callable[[], None]) -> None:
@@ -70,6 +72,8 @@ class Screen:
             Text.assemble(("otelkit demo", "bold"), f"   {_clock(elapsed_s, self._header.duration_s)}"),
             Text(self._header.metrics_url, "cyan"),
         )
+        if self._header.dashboard_url:
+            head.add_row(Text("dashboard", "dim"), Text(self._header.dashboard_url, "cyan"))
         return head
 
     def __enter__(self) -> Self:
@@ -94,7 +98,9 @@ class Lines:
         self._header = header
 
     def steps(self, steps: Iterable[str]) -> None:
-        """Run through ``steps`` with a line for each."""
+        """Run through ``steps`` with a line for each, the dashboard's address first."""
+        if self._header.dashboard_url:
+            self._say(f"Open {self._header.dashboard_url}")
         timed(steps, self._step)
 
     def _step(self, step: str, run: Callable[[], None]) -> None:

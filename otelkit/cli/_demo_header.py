@@ -8,8 +8,15 @@ from typing import NamedTuple
 
 
 class Header(NamedTuple):
-    """Where to look, and for how long; ``duration_s`` is None for a demo without end."""
+    """
+    Where to look, and for how long.
+
+    Attributes:
+        duration_s: None for a demo without end.
+        dashboard_url: With the token; None where the dashboard is not installed.
+    """
 
     metrics_url: str
     data_folder: str
     duration_s: float | None
+    dashboard_url: str | None = None

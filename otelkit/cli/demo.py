@@ -3,8 +3,9 @@
 """
 ``otelkit demo``: a small real system, observed, live in the terminal.
 
-The system is the one in examples/demo_system. Its numbers go three ways at
-once: to `/metrics`, to OTLP-JSON files and to the screen.
+The system is the one in examples/demo_system. Its numbers go four ways at
+once: to `/metrics`, to OTLP-JSON files, to the screen, and over OTLP to the
+dashboard, where that is installed.
 """
 
 from __future__ import annotations
@@ -39,10 +40,13 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 
 EXPORT_INTERVAL_S = 5.0
 NAP_S = 0.1
+FAULT_AFTER_S = 60.0
 
 _EPILOG = """\
 The system: a shop behind HTTP with its customers, a batch over worker
 processes, and a model (magika) that tells what the files of this Python hold.
+
+After a minute the shop's payment provider becomes slow: see how it shows.
 
   otelkit demo                       until Ctrl-C
   otelkit demo --duration 15         ends by itself
@@ -60,6 +64,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-folder", type=Path, metavar="D", help="folder of the OTLP-JSON lines (default: a new temporary one)"
     )
+    parser.add_argument(
+        "--dashboard-port", type=int, default=0, metavar="P", help="port of the dashboard (default: a free one)"
+    )
+    parser.add_argument("--no-fault", action="store_true", help="let the payment provider stay as quick as it is")
+    parser.add_argument(
+        "--fault-after",
+        type=_duration,
+        default=FAULT_AFTER_S,
+        metavar="S",
+        help=f"seconds after which the payment provider becomes slow (default: {FAULT_AFTER_S:g})",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -73,7 +88,8 @@ def main(arguments: argparse.Namespace) -> int:
 
     folder = (arguments.data_folder or Path(tempfile.mkdtemp(prefix="otelkit-demo-"))).absolute()
     try:
-        header = Header(_configure(arguments.port, folder), str(folder), arguments.duration)
+        metrics_url, dashboard_url = _configure(arguments.port, arguments.dashboard_port, folder)
+        header = Header(metrics_url, str(folder), arguments.duration, dashboard_url)
     except OtelkitError:
         with contextlib.suppress(OSError):
             folder.rmdir()  # succeeds only where it is empty
@@ -86,7 +102,8 @@ def main(arguments: argparse.Namespace) -> int:
         statistics = closing.enter_context(contextlib.closing(Statistics(default_registry)))
         machine.readings()  # CPU shares are those since the reading before: in the summary, of the whole run
         display = closing.enter_context(contextlib.closing(_demo_display.create_display(console, header)))
-        elapsed_s = _watch(header, stop, display, statistics)
+        fault_after_s = None if arguments.no_fault else arguments.fault_after
+        elapsed_s = _watch(header, fault_after_s, stop, display, statistics)
         view, readings = statistics.summary(), machine.readings()
         # Delivered before the summary is shown, which says what is in the files.
         otelkit.shutdown()
@@ -135,9 +152,9 @@ class Stop:
             yield step
 
 
-def _watch(header: Header, stop: Stop, display: Display, statistics: Statistics) -> float:
+def _watch(header: Header, fault_after_s: float | None, stop: Stop, display: Display, statistics: Statistics) -> float:
     """Run the system and show it until its time is over; return how long it ran, in seconds."""
-    system = _load_system().System()
+    system = _load_system().System(fault_after_s)
     try:
         display.steps(stop.until(system.start()))
         began = shown = time.monotonic()
@@ -152,11 +169,14 @@ def _watch(header: Header, stop: Stop, display: Display, statistics: Statistics)
         system.close()
 
 
-def _configure(port: int, folder: Path) -> str:
-    """Set otelkit up and return the address of /metrics."""
+def _configure(port: int, dashboard_port: int, folder: Path) -> tuple[str, str | None]:
+    """Set otelkit up and return the addresses of /metrics and, with the token, of the dashboard."""
     from otelkit.exporters.prometheus import PrometheusReader
     from otelkit.pipeline import current
+    from otelkit.viewer import embedded, extra
 
+    dashboards: list[str] = []
+    embedded.announce = lambda dashboard: dashboards.append(dashboard.url)
     otelkit.configure(
         service_name="otelkit-demo",
         metrics_exporters=["prometheus", "otlp_file"],
@@ -165,11 +185,14 @@ def _configure(port: int, folder: Path) -> str:
         prometheus_port=port,
         data_folder=str(folder),
         export_interval_s=EXPORT_INTERVAL_S,
+        dashboard=extra.is_installed(),
+        dashboard_port=dashboard_port,
+        dashboard_folder=str(folder / "dashboard"),
     )
     telemetry = current()
     for reader in telemetry.readers if telemetry else ():
         if isinstance(reader, PrometheusReader):
-            return reader.url
+            return reader.url, dashboards[0] if dashboards else None
     raise ConfigurationError(
         "telemetry to be switched on", "a configuration that switches it off", "otelkit demo",
         "Unset OTEL_SDK_DISABLED; `otelkit doctor` shows where each setting comes from.",

@@ -59,7 +59,6 @@ def _start(settings: Settings) -> str:
 
 def _towards(url: str, settings: Settings) -> Settings:
     """Return the settings with the dashboard as OTLP's receiver; nothing that is meant for another one goes there."""
-    given = settings.source("export_interval_s") != "default"
     return replace(
         settings,
         otlp_endpoint=url,
@@ -72,7 +71,7 @@ def _towards(url: str, settings: Settings) -> Settings:
         otlp_request_bytes=4 << 20,
         signals={},
         metrics_temporality="cumulative",
-        export_interval_s=min(settings.export_interval_s, 60.0) if given else _EXPORT_INTERVAL_S,
+        export_interval_s=min(settings.export_interval_s, _EXPORT_INTERVAL_S),
         span_delay_s=min(settings.span_delay_s, _SPAN_DELAY_S),
         # What the dashboard of this process does not take, nobody will.
         span_buffer_bytes=0,

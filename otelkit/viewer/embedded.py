@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from otelkit._core._fork import forks
@@ -61,7 +62,7 @@ def _serve(options: Options) -> str:
     dashboard = Dashboard(options)
     dashboard.start()
     _dashboard = dashboard
-    _show(dashboard)
+    announce(dashboard)
     return dashboard.base_url
 
 
@@ -112,6 +113,10 @@ def _show(dashboard: Dashboard) -> None:
         display(Frame(dashboard.url))
     else:
         print(f"otelkit's dashboard: {dashboard.url}", file=sys.stderr, flush=True)
+
+
+announce: Callable[[Dashboard], None] = _show
+"""Called when this process begins to serve; whoever has a screen of its own puts another one here."""
 
 
 def _in_child() -> None:
