@@ -17,10 +17,11 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from otelkit.loops import Inside, inference_of, recorded_outside
+from otelkit.loops import Inference, Inside, inference_of, plain_call, recorded_outside
 from otelkit_instrumentation._base import Instrumentor
 from otelkit_instrumentation._patching import Maker, Patches, is_patched, wrapper_of
 from otelkit_instrumentation.inference._rows import rows_of
+from otelkit_instrumentation.inference._steps import run_recorded
 
 __all__ = ("SklearnInstrumentor",)
 
@@ -40,14 +41,14 @@ class SklearnInstrumentor(Instrumentor):
     """
     Records the calls of estimators, by class and method.
 
-    ``instrument()`` takes ``spans``: whether each call gets a span (True).
+    ``instrument()`` takes ``spans``: whether a call that is part of a trace gets a span (True).
     """
 
     title = "scikit-learn"
     requires = ("scikit-learn >= 1.4",)
     signals = (
         "`inference.*` of each outermost call of an estimator: fit, predict, predict_proba, transform, score and the "
-        "like; rows as items; a span"
+        "like; rows as items; a span inside traces"
     )
 
     def patch(self, patches: Patches, **options: Any) -> None:
@@ -118,15 +119,20 @@ class _Estimators:
 
 def _recording(function: Callable[..., Any], method: str, spans: bool) -> Callable[..., Any]:
     warmup_steps = 0 if method in _TRAINING else 1
+    run = run_recorded if spans else _run_plainly
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if recorded_outside():
             return function(self, *args, **kwargs)
-        recorder = inference_of(_ENGINE, model_name(self), method, warmup_steps=warmup_steps, spans=spans)
-        with recorder.step(_rows(args, kwargs)):
-            return function(self, *args, **kwargs)
+        recorder = inference_of(_ENGINE, model_name(self), method, warmup_steps=warmup_steps)
+        rows = rows_of(args[0] if args else kwargs.get("X"))
+        return run(recorder, rows, {}, function, (self, *args), kwargs)
 
     return call
+
+
+def _run_plainly(recorder: Inference, rows: int | None, _: object, *call: Any) -> Any:
+    return plain_call(recorder, rows, *call)
 
 
 def model_name(estimator: Any, depth: int = _DEPTH) -> str:
@@ -149,10 +155,6 @@ def _inner_attribute(cls: type) -> str | None:
     """Return where estimators of a class keep the one that they are given: a forest's own trees are no such."""
     given = inspect.signature(cls).parameters
     return next((name for name in ("steps", "estimator") if name in given), None)
-
-
-def _rows(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
-    return rows_of(args[0] if args else kwargs.get("X"))
 
 
 def _with_subclasses(cls: type) -> Iterable[type]:
