@@ -1,0 +1,26 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The first page."""
+
+from __future__ import annotations
+
+from otelkit.viewer.api import calls, rows
+from otelkit.viewer.api.context import Context
+from otelkit.viewer.api.findings import verdict
+from otelkit.viewer.api.parameters import Window
+from otelkit.viewer.api.shapes.overview import Overview
+
+
+def answer(context: Context, window: Window) -> Overview:
+    """Return what is wrong, and everything in short."""
+    span, terms = context.span(window, 60), context.terms(window)
+    findings = verdict.find(context, span)
+    return Overview(
+        range=context.range(span, calls.ignored(context.reader, terms)),
+        headline=verdict.headline(context, span, findings, context.is_empty),
+        findings=findings,
+        services=rows.services(context, span, calls.read(context.reader, span, terms), findings),
+        inference=[],
+        batch=[],
+        machine=None,
+    )

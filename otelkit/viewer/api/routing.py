@@ -1,0 +1,100 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The API behind Starlette: one route per endpoint, answered in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from otelkit._core._guard import guard
+from otelkit.viewer.api import openapi, table
+from otelkit.viewer.api.context import Context
+from otelkit.viewer.api.endpoints import ENDPOINTS, Endpoint
+from otelkit.viewer.api.problems import Invalid, Missing, Refused
+from otelkit.viewer.api.shapes.health import Problem
+
+Answering = Callable[..., msgspec.Struct]
+
+JSON, CSV = "application/json", "text/csv; charset=utf-8"
+
+
+def create(context: Context) -> list[BaseRoute]:
+    """Return the routes below /api/v1."""
+    from otelkit.viewer.api.stream import route as stream_route
+
+    routes: list[BaseRoute] = [Route("/openapi.json", _openapi), stream_route(context)]
+    for endpoint in ENDPOINTS:
+        path = endpoint.path.replace("}", ":path}") if endpoint.path_parameter else endpoint.path
+        routes.append(Route(path, _handler(context, endpoint)))
+    routes.append(Route("/{rest:path}", _nowhere))
+    return routes
+
+
+def _handler(context: Context, endpoint: Endpoint) -> Callable[[Request], Any]:
+    async def handle(request: Request) -> Response:
+        given = list(request.query_params.multi_items())
+        name = request.path_params.get(endpoint.path_parameter, "") if endpoint.path_parameter else None
+        # Answering reads files and computes: in a thread, so that ingest and other pages go on.
+        return await run_in_threadpool(respond, context, endpoint, given, name)
+
+    return handle
+
+
+def respond(context: Context, endpoint: Endpoint, given: list[tuple[str, str]], name: str | None) -> Response:
+    """Answer one request; never raises."""
+    try:
+        asked = parse(endpoint, given)
+        answer = answer_of(context, endpoint, asked, name)
+        if getattr(asked, "format", "json") == "csv":
+            return Response(table.render(answer, getattr(asked, "part", "")), media_type=CSV)
+        return Response(msgspec.json.encode(answer), media_type=JSON)
+    except Refused as refused:
+        return _problem(refused.status, refused.problem)
+    except Exception as error:
+        guard.failed(f"viewer {endpoint.name}", error)
+        text = "The viewer failed to answer this; its log says why."
+        return _problem(500, Problem(error="failed", message=text, remedy="Please report it with the log."))
+
+
+def parse(endpoint: Endpoint, given: list[tuple[str, str]]) -> Any:
+    """Return the parameters, checked."""
+    values = dict(given)
+    if len(values) < len(given):
+        names = [name for name, _ in given]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise Invalid(f"Expected each parameter once, got {', '.join(twice)} several times.")
+    try:
+        return msgspec.convert(values, endpoint.parameters, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error), "The parameters are in /api/v1/openapi.json.") from None
+
+
+def answer_of(context: Context, endpoint: Endpoint, asked: Any, name: str | None) -> msgspec.Struct:
+    """Ask the endpoint's module."""
+    answering: Answering = import_module(f"otelkit.viewer.api.queries.{endpoint.name}").answer
+    if name is None:
+        return answering(context, asked)
+    if not name:
+        raise Missing(f"There is no {endpoint.missing} without a name.")
+    return answering(context, asked, name)
+
+
+def _problem(status: int, problem: Problem) -> Response:
+    return Response(msgspec.json.encode(problem), status, media_type=JSON)
+
+
+async def _openapi(_request: Request) -> Response:
+    return Response(msgspec.json.encode(openapi.document()), media_type=JSON)
+
+
+async def _nowhere(request: Request) -> Response:
+    text = f"There is nothing at {request.url.path}."
+    return _problem(404, Problem(error="not_found", message=text, remedy="All paths are in /api/v1/openapi.json."))

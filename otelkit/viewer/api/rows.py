@@ -1,0 +1,197 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of services and of their actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from otelkit.viewer.analysis import usual as analysis
+from otelkit.viewer.api import calls as calling
+from otelkit.viewer.api import marks, signals
+from otelkit.viewer.api.calls import Calls
+from otelkit.viewer.api.context import Context
+from otelkit.viewer.api.history import Signal
+from otelkit.viewer.api.shapes.finding import Finding, Status
+from otelkit.viewer.api.shapes.line import Line, Quantile
+from otelkit.viewer.api.shapes.service import ActionRow, ServiceRow
+from otelkit.viewer.api.timing import SECOND, Span
+from otelkit.viewer.store import TraceQuery
+
+MOST_TRACES = 2_000
+"""Traces that a service without metrics is counted from."""
+
+
+def services(context: Context, span: Span, actions: Sequence[Calls], findings: Sequence[Finding]) -> list[ServiceRow]:
+    """Return a row for each service, those with findings first, then by requests."""
+    parts: dict[str, list[Calls]] = {}
+    for each in actions:
+        parts.setdefault(each.service, []).append(each)
+    rows = [_service(context, span, name, of) for name, of in parts.items()]
+    rows += _from_spans(context, span, actions)
+    worst = {each.subject: each.severity for each in findings if each.about == "service"}
+    rank = {"err": 0, "warn": 1}
+    return sorted(rows, key=lambda row: (rank.get(worst.get(row.name, ""), 2), -row.calls, row.name))
+
+
+def _service(context: Context, span: Span, name: str, parts: Sequence[Calls]) -> ServiceRow:
+    whole = calling.together(parts)
+    called = [each for each in parts if _count(each.requests) >= 0.5]
+    status, abnormal = judged(context, span, name, "")
+    for each in parts if status == "ok" else ():
+        status, _ = judged(context, span, name, each.action)
+        if status != "ok":
+            break
+    p50, p95 = whole.quantile(0.5), whole.quantile(0.95)
+    return ServiceRow(
+        name=name,
+        source=parts[0].source,
+        actions=len(called),
+        calls=round(_count(whole.requests)),
+        requests=requests_line(whole, span),
+        errors=errors_line(context, whole, span, status if "error_share" in abnormal else "ok"),
+        rate=rate(whole, span),
+        error_share=error_share(whole),
+        p50=marks.quantile(*p50),
+        p95=marks.quantile(*p95),
+        usual_p95=context.judge.usual(Signal("service", name, "", signals.P95), span),
+        active=active(whole),
+        status=status,
+        abnormal=abnormal,
+        last_seen=whole.last / SECOND or None,
+        stale=is_stale(whole, span),
+    )
+
+
+def action(context: Context, span: Span, calls: Calls) -> ActionRow:
+    """Return the row of one action."""
+    status, abnormal = judged(context, span, calls.service, calls.action)
+    count = round(_count(calls.requests))
+    return ActionRow(
+        action=calls.action,
+        label=calls.label,
+        source=calls.source,
+        calls=count,
+        requests=requests_line(calls, span),
+        errors=errors_line(context, calls, span, status if "error_share" in abnormal else "ok"),
+        rate=rate(calls, span),
+        error_share=error_share(calls),
+        p50=marks.quantile(*calls.quantile(0.5)),
+        p95=marks.quantile(*calls.quantile(0.95)),
+        p99=marks.quantile(*calls.quantile(0.99)),
+        usual_p95=context.judge.usual(Signal("service", calls.service, calls.action, signals.P95), span),
+        active=active(calls),
+        status=status,
+        abnormal=abnormal,
+        quiet=count == 0,
+    )
+
+
+def judged(context: Context, span: Span, service: str, action: str) -> tuple[Status, list[str]]:
+    """Return how bad it is, and which of p95 and error_share are outside of usual."""
+    abnormal = [
+        field
+        for field, measure in (("p95", signals.P95), ("error_share", signals.ERRORS))
+        if context.judge.departure(Signal("service", service, action, measure), span.end) is not None
+    ]
+    return ("err" if abnormal else "ok"), abnormal
+
+
+def requests_line(calls: Calls, span: Span) -> Line:
+    """Return requests a second."""
+    return marks.line("requests", calling.rates(calls.requests, span, calls.last), span, "/s", calls.every)
+
+
+def errors_line(context: Context, calls: Calls, span: Span, status: str = "ok") -> Line:
+    """Return the share that failed."""
+    usual = context.judge.usual(Signal("service", calls.service, calls.action, signals.ERRORS), span)
+    return marks.line("errors", calls.shares, span, "1", calls.every, usual, status)
+
+
+def rate(calls: Calls, span: Span) -> float | None:
+    """Return requests a second over the part of the range that is known."""
+    known = [index for index, each in enumerate(calls.requests) if each is not None]
+    if not known:
+        return None
+    left = max(span.start, (span.from_ns + known[0] * span.step_ns) / SECOND)
+    right = min(span.end, calls.last / SECOND, (span.from_ns + (known[-1] + 1) * span.step_ns) / SECOND)
+    return marks.rounded(_count(calls.requests) / (right - left)) if right > left else None
+
+
+def error_share(calls: Calls) -> float | None:
+    """Return failed by all, over the range."""
+    ended = _count(calls.ended if calls.durations else calls.requests)
+    return marks.rounded(min(1.0, _count(calls.failures) / ended)) if ended >= 0.5 else None
+
+
+def active(calls: Calls) -> float | None:
+    """Return what is in flight now."""
+    known = [each for each in calls.active_row[-3:] if each is not None]
+    return known[-1] if known else None
+
+
+def is_stale(calls: Calls, span: Span) -> bool:
+    """Tell whether three reports in a row are missing."""
+    return span.live and calls.every > 0 and span.now - calls.last / SECOND > 3 * calls.every / SECOND + 2
+
+
+def _count(row: Sequence[float | None]) -> float:
+    return sum(each for each in row if each is not None)
+
+
+def _from_spans(context: Context, span: Span, actions: Sequence[Calls]) -> list[ServiceRow]:
+    """Return rows of programs that send traces alone: their root spans are their requests."""
+    store = context.store
+    measured = {series.service for each in actions for name in each.family.names[:1] for series in store.series(name)}
+    roots = store.roots(int(span.start * SECOND), span.to_ns)
+    rows = []
+    for program in dict.fromkeys(service for service, _, _ in roots):
+        if program in measured or not program:
+            continue
+        count = sum(traces for service, _, traces in roots if service == program)
+        rows.append(_traced(context, span, program, count, sum(service == program for service, _, _ in roots)))
+    return rows
+
+
+def _traced(context: Context, span: Span, program: str, count: int, actions: int) -> ServiceRow:
+    query = TraceQuery(from_ns=int(span.start * SECOND), to_ns=span.to_ns, root_service=program, limit=MOST_TRACES)
+    traces = context.store.traces(query)
+    seconds = sorted(each.duration_ns / SECOND for each in traces)
+    # Beyond the limit only the newest are read: the rest of the axis is then not known.
+    oldest = min((each.start_ns for each in traces), default=0) if count > len(traces) else span.from_ns
+    begun: list[float | None] = []
+    failed: list[float | None] = []
+    for left in span.edges[:-1]:
+        known = left >= oldest
+        begun.append(0.0 if known else None)
+        failed.append(0.0 if known else None)
+    for each in traces:
+        index = (each.start_ns - span.from_ns) // span.step_ns
+        if 0 <= index < len(begun) and begun[index] is not None:
+            begun[index] = (begun[index] or 0.0) + 1
+            failed[index] = (failed[index] or 0.0) + (each.errors > 0)
+    shares = [(bad or 0.0) / all_ if all_ else None for bad, all_ in zip(failed, begun, strict=True)]
+    latest = max((each.start_ns for each in traces), default=0)
+    errors = sum(each.errors > 0 for each in traces)
+    rates = calling.rates(begun, span, span.to_ns)
+    return ServiceRow(
+        name=program,
+        source="spans",
+        actions=actions,
+        calls=count,
+        requests=marks.line("traces", rates, span, "/s"),
+        errors=marks.line("errors", shares, span, "1"),
+        rate=marks.rounded(count / span.length),
+        error_share=marks.rounded(errors / len(traces)) if traces else None,
+        p50=_of_sorted(seconds, 0.5),
+        p95=_of_sorted(seconds, 0.95),
+        usual_p95=None,
+        active=None,
+        last_seen=latest / SECOND or None,
+    )
+
+
+def _of_sorted(values: Sequence[float], share: float) -> Quantile | None:
+    if not values:
+        return None
+    return Quantile(value=analysis.percentile(values, share), count=len(values))
