@@ -334,6 +334,50 @@ def test_compiled_in_place_and_inside(telemetry: Telemetry) -> None:  # noqa: F8
     assert requests(telemetry, "InFunction") == 0
 
 
+@pytest.mark.usefixtures("_fresh_dynamo")
+def test_bound_call_compiled(telemetry: Telemetry) -> None:  # noqa: F811
+    """`torch.compile(model.__call__)`, as transformers has it, is one graph; the compiled code is the program's own."""
+    from torch._dynamo.testing import CompileCounter
+
+    for name in ("One", "Another"):
+        graphs = CompileCounter()
+        namespace: dict[str, Any] = {"nn": nn}
+        exec(f"class {name}(nn.Linear):\n def forward(self, x): return super().forward(x) + 1", namespace)
+        compiled = torch.compile(namespace[name](4, 4).eval().__call__, backend=graphs, fullgraph=True)
+        for _ in range(3):
+            compiled(torch.zeros(2, 4))
+        assert graphs.frame_count == 1
+    assert telemetry.value("inference.requests") == 0
+
+
+def test_broken_graphs_have_no_part_of_otelkit() -> None:
+    """Where a compiled function breaks and goes on uncompiled, dynamo gets the program's frames only."""
+    from torch._dynamo.testing import CompileCounter
+
+    def graphs() -> int:
+        torch._dynamo.reset()
+        counter = CompileCounter()
+        net = model("Broken", nn.Linear(4, 4))
+
+        def function(x: torch.Tensor) -> torch.Tensor:
+            torch._dynamo.graph_break()
+            y = net(x + 1)
+            torch._dynamo.graph_break()
+            return net(y) * 2
+
+        compiled = torch.compile(function, backend=counter)
+        with torch.inference_mode():
+            compiled(torch.zeros(2, 4))
+            compiled(torch.zeros(2, 4))
+        return counter.frame_count
+
+    instrumented = graphs()
+    TorchInstrumentor().uninstrument()
+    plain = graphs()
+    TorchInstrumentor().instrument(skip_dep_check=True)
+    assert instrumented == plain
+
+
 def test_compiled_by_inductor(telemetry: Telemetry) -> None:  # noqa: F811
     """The real compiler, which calls gcc, gives what the model gives."""
     net = model("Inducted", nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))

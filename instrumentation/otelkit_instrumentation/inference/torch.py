@@ -138,6 +138,7 @@ def _module_call(original: Callable[..., Any], torch: Any, models: Models, devic
     is_dynamo_compiling = torch.compiler.is_dynamo_compiling
     is_compiling = torch.compiler.is_compiling
     is_tracing = torch._C._is_tracing
+    dynamo_callback = torch._C._dynamo.eval_frame.get_eval_frame_callback
     has_gradients = torch.is_grad_enabled
     backward_task = torch._C._current_graph_task_id
     tensor_kind = torch.Tensor
@@ -154,7 +155,8 @@ def _module_call(original: Callable[..., Any], torch: Any, models: Models, devic
                 compiled = self._compiled_call_impl
                 return self._call_impl(*args, **kwargs) if compiled is None else compiled(*args, **kwargs)
             return original(self, *args, **kwargs)
-        if is_tracing():  # torch.jit makes a graph; to ask for a shape would become part of it
+        # torch.jit would make a question for a shape part of its graph; dynamo would compile what is called from here.
+        if is_tracing() or dynamo_callback() is not None:
             return original(self, *args, **kwargs)
         recorder: Inference | None = None
         tensor: Any = None
