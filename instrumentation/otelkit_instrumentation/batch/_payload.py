@@ -21,24 +21,45 @@ __all__ = ("Chunk", "Initializer", "Task", "call_all")
 
 
 class Task:
-    """One job: called in the worker in place of the function, with its arguments."""
+    """
+    One job: called in the worker in place of the function, with its arguments.
 
-    __slots__ = ("function", "headers", "job", "submitted")
+    Attributes:
+        is_here: Whether the worker is a thread of the submitter's process, whose pending jobs it then knows of.
+        started: Whether it was called, as far as this process knows.
+    """
+
+    __slots__ = ("function", "headers", "is_here", "job", "started", "submitted")
 
     def __init__(self, job: Job, function: Callable[..., Any], headers: Any = None, submitted: float = 0.0) -> None:
         self.job = job
         self.function = function
         self.headers = headers_of() if headers is None else headers
         self.submitted = submitted or monotonic()
+        self.is_here = True
+        self.started = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.job, self.function, self.headers, self.submitted)
+        return _arrived, (type(self), self.job, self.function, self.headers, self.submitted)
+
+    def start(self, jobs: int) -> None:
+        """Note that it is called."""
+        self.started = True
+        if self.is_here:
+            self.job.leave(jobs)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         job = self.job
         waited = monotonic() - self.submitted
+        self.start(1)
         with job.start(waited, start_span(job.name, job.attributes, parent_of(self.headers))):
             return self.function(*args, **kwargs)
+
+
+def _arrived(kind: type[Task], *args: Any) -> Task:
+    task = kind(*args)
+    task.is_here = False
+    return task
 
 
 class Chunk(Task):
@@ -58,10 +79,11 @@ class Chunk(Task):
         self.star = star
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Chunk, (self.job, self.function, self.headers, self.submitted, self.star)
+        return _arrived, (Chunk, self.job, self.function, self.headers, self.submitted, self.star)
 
     def __call__(self, items: Sequence[Any]) -> list[Any]:  # type: ignore[override]
         job = self.job
+        self.start(len(items))
         attributes = {**job.attributes, semconv.CHUNK_SIZE: len(items)}
         with start_span(job.name, attributes, parent_of(self.headers)):
             calls = items if self.star else zip(items)

@@ -34,9 +34,7 @@ class MultiprocessingInstrumentor(Instrumentor):
     """Jobs of pools of processes and of threads."""
 
     title = "multiprocessing"
-    signals = (
-        "batches of map; jobs: status, queue time, duration, errors, pending; workers; spans of chunks"
-    )
+    signals = "batches of map; jobs: status, queue time, duration, errors, pending; workers; spans of chunks"
 
     def patch(self, patches: Patches, **options: Any) -> None:
         """Patch pools when the program imports them."""
@@ -51,40 +49,39 @@ class _Sent:
     dictionary: whoever takes a note away acts upon it.
     """
 
-    __slots__ = ("_ended", "_jobs", "job")
+    __slots__ = ("_ended", "_tasks")
 
     def __init__(self) -> None:
-        self.job: Job | None = None
-        self._jobs: dict[int, int] = {}
+        self._tasks: dict[int, tuple[Task, int]] = {}
         self._ended: dict[int, BaseException | None] = {}
 
-    def add(self, job: Job, index: int, jobs: int) -> None:
+    def add(self, task: Task, index: int, jobs: int) -> None:
         """Count jobs as submitted."""
-        self.job = job
-        job.submit(jobs)
-        self._jobs[index] = jobs
+        task.job.submit(jobs)
+        self._tasks[index] = (task, jobs)
         if index in self._ended:
             self._end(index)
 
     def end(self, index: int, unsent: BaseException | None) -> None:
         """Note that the jobs of ``index`` are over; ``unsent``: why they never reached a worker."""
         self._ended[index] = unsent
-        if index in self._jobs:
+        if index in self._tasks:
             self._end(index)
 
     def _end(self, index: int) -> None:
-        jobs, unsent = self._jobs.pop(index, 0), self._ended.pop(index, None)
-        if self.job is not None and jobs:
-            self.job.leave(jobs)
+        task, jobs = self._tasks.pop(index, (None, 0))
+        unsent = self._ended.pop(index, None)
+        if task is not None and not task.started:
+            task.job.leave(jobs)
             if unsent is not None:
-                self.job.lose(error_type_of(unsent), jobs)
+                task.job.lose(error_type_of(unsent), jobs)
 
     def cancel(self) -> None:
-        """Count what is left as cancelled: the pool is no more."""
-        for index in list(self._jobs):
-            jobs = self._jobs.pop(index, 0)
-            if self.job is not None and jobs:
-                self.job.cancel(jobs)
+        """Count what is left as cancelled: the pool is no more. What a thread has begun it also ends."""
+        for index in list(self._tasks):
+            task, jobs = self._tasks.pop(index, (None, 0))
+            if task is not None and not task.started:
+                task.job.cancel(jobs)
 
 
 class _Pools:
@@ -152,7 +149,7 @@ class _Pools:
                 return original(pool, func, args, kwds, *more, **options)
             result = original(pool, task, args, kwds, *more, **options)
             with guard.shield("submitting a job"):
-                vars(result).setdefault(_SENT, _Sent()).add(job, 0, 1)
+                vars(result).setdefault(_SENT, _Sent()).add(task, 0, 1)
             return result
 
         return apply_async
@@ -199,10 +196,12 @@ class _Pools:
         job = names.find(function)
         if job is None:
             return task, 0
-        sent.add(job, index, len(items))
         if chunked:
-            return (number, index, Chunk(job, function, headers, submitted, star), (items,), kwargs), len(items)
-        return (number, index, Task(job, function, headers, submitted), args, kwargs), 1
+            payload, args = Chunk(job, function, headers, submitted, star), (items,)
+        else:
+            payload = Task(job, function, headers, submitted)
+        sent.add(payload, index, len(items))
+        return (number, index, payload, args, kwargs), len(items)
 
     # -- what comes back ------------------------------------------------------------
 
