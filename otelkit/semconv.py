@@ -123,6 +123,11 @@ INFERENCE_BATCH_FILL = Metric(
 )
 INFERENCE_PADDING = Metric("inference.padding", Kind.HISTOGRAM, "1", "Share of the input's elements that was padding.")
 
+INFERENCE_TIME_BUCKETS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+"""A call of a small model takes microseconds, a large one's training step minutes."""
 BATCH_SIZE_BUCKETS = tuple(float(2**power) for power in range(15))
 SHARE_BUCKETS = (0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 0.99)
 

@@ -50,9 +50,14 @@ def calls() -> Family[CallCell]:
         semconv.INFERENCE_ACTIVE_REQUESTS,
         semconv.INFERENCE_ERRORS,
         semconv.INFERENCE_DURATION,
+        bounds=semconv.INFERENCE_TIME_BUCKETS,
     )
     made.counts_active = True  # type: ignore[attr-defined]
     return made
+
+
+def _times(metric: Metric, *more: str) -> Family[HistogramCell]:
+    return family("histogram", metric, more=more, bounds=semconv.INFERENCE_TIME_BUCKETS)
 
 
 @cache
@@ -111,12 +116,12 @@ class Series:
     @cached_property
     def device(self) -> HistogramCell:
         """Device times."""
-        return family("histogram", semconv.INFERENCE_DEVICE_TIME).bound(self.values)
+        return _times(semconv.INFERENCE_DEVICE_TIME).bound(self.values)
 
     @cached_property
     def wait(self) -> HistogramCell:
         """Waits for input."""
-        return family("histogram", semconv.INFERENCE_WAIT_TIME).bound(self.values)
+        return _times(semconv.INFERENCE_WAIT_TIME).bound(self.values)
 
     @cached_property
     def fill(self) -> HistogramCell:
@@ -142,7 +147,7 @@ class Series:
         """Return the cell of one phase."""
         cell = self._phases.get(name)
         if cell is None:
-            phases = family("histogram", semconv.INFERENCE_PHASE_DURATION, more=(semconv.INFERENCE_PHASE,))
+            phases = _times(semconv.INFERENCE_PHASE_DURATION, semconv.INFERENCE_PHASE)
             cell = phases.bound((*self.values, name))
             if len(self._phases) < _PHASES:
                 self._phases[name] = cell
