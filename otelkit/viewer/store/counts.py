@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from otelkit.viewer.store.catalogue import canonical
 from otelkit.viewer.store.model import Attributes, Sender
 
-__all__ = ("Counts", "Senders")
+__all__ = ("Counts", "Held", "Senders")
 
 _MAX_SENDERS = 1_000
 _SAME_EXPORT_NS = 500_000_000
@@ -35,6 +36,26 @@ class Counts:
         """Return all counts, by name."""
         with self._lock:
             return dict(sorted(self._counts.items()))
+
+
+class Held:
+    """
+    How many traces and spans are held; counted once, when the file is opened.
+
+    Attributes:
+        latest_ns: Latest end of a span.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.traces, self.spans, self.latest_ns = connection.execute(
+            "SELECT count(*), coalesce(sum(spans), 0), coalesce(max(start_ns + duration_ns), 0) FROM traces"
+        ).fetchone()
+
+    def add(self, traces: int, spans: int, latest_ns: int) -> None:
+        """Count more, or less."""
+        self.traces += traces
+        self.spans += spans
+        self.latest_ns = max(self.latest_ns, latest_ns)
 
 
 class Senders:

@@ -9,10 +9,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from otelkit.viewer.store.columns import order_of
+from otelkit.viewer.store.columns import Head, NumberHead, order_of
 from otelkit.viewer.store.model import Histograms, Numbers
 
-__all__ = ("join_histograms", "join_listed", "join_numbers")
+__all__ = ("join_histograms", "join_listed", "join_numbers", "last_before", "last_of")
 
 _NUMBER_COLUMNS = ("times_ns", "starts_ns", "values", "lows", "highs", "merged")
 _HISTOGRAM_COLUMNS = ("times_ns", "starts_ns", "counts", "sums", "minima", "maxima", "merged")
@@ -66,6 +66,21 @@ def join_listed(parts: Sequence[Sequence[Any]], from_ns: int, to_ns: int) -> lis
     """Return all points of the range; of several of one time the one that arrived last."""
     by_time = {point.time_ns: point for part in parts for point in part if from_ns <= point.time_ns < to_ns}
     return [by_time[time_ns] for time_ns in sorted(by_time)]
+
+
+def last_before(heads: Sequence[Head], since_ns: int, time_ns: int) -> tuple[int, int, float] | None:
+    """Return (time, start, value) of the last point in memory before ``time_ns``, without copying them."""
+    for head in reversed(heads):
+        if isinstance(head, NumberHead):
+            for at in range(len(head) - 1, -1, -1):
+                if since_ns <= head.times_ns[at] < time_ns:
+                    return head.times_ns[at], head.starts_ns[at], head.values[at]
+    return None
+
+
+def last_of(points: Numbers) -> tuple[int, int, float] | None:
+    """Return (time, start, value) of the last point."""
+    return (points.times_ns[-1], points.starts_ns[-1], points.values[-1]) if points.times_ns else None
 
 
 def _chained(columns: Sequence[array[Any]]) -> array[Any]:

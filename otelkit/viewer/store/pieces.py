@@ -15,13 +15,14 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
 from otelkit.viewer.store.blobs import Blobs
 from otelkit.viewer.store.signature import mask_from, words_of
 
-__all__ = ("ArrivedSpan", "SpanOrigin", "SpanWriter")
+__all__ = ("ArrivedSpan", "SpanOrigin", "SpanWriter", "Written")
 
 _LEVEL = 1
 _ID_BYTES = 8
@@ -55,6 +56,25 @@ class ArrivedSpan:
     end_ns: int
     failed: bool
     mask: int
+
+
+class Written(NamedTuple):
+    """
+    What became of the spans of a commit.
+
+    Attributes:
+        traces: New ones.
+        spans: New ones.
+        duplicates: Spans that were there already.
+        refused: Spans whose trace is too long.
+        latest_ns: Latest end of the new ones.
+    """
+
+    traces: int = 0
+    spans: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    latest_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -129,22 +149,16 @@ class SpanWriter:
         (number,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM traces").fetchone()
         self._next_number = number + 1
 
-    def write(self, traces: dict[bytes, list[ArrivedSpan]]) -> tuple[int, int]:
-        """
-        Write spans by trace id.
-
-        Returns:
-            How many were there already, and how many were refused because their trace is too long.
-        """
-        duplicates = refused = 0
+    def write(self, traces: dict[bytes, list[ArrivedSpan]]) -> Written:
+        """Write spans by trace id; within a transaction."""
+        duplicates = refused = spans = latest_ns = 0
         added: list[tuple[object, ...]] = []
         changed: list[tuple[object, ...]] = []
         pieces: list[tuple[object, ...]] = []
-        for trace_id, spans in traces.items():
+        for trace_id, arrived in traces.items():
             trace = self._find(trace_id)
-            was = len(trace.ids)
             fresh: list[ArrivedSpan] = []
-            for span in spans:
+            for span in arrived:
                 if span.span_id in trace.ids:
                     duplicates += 1
                 elif len(trace.ids) >= self._limit:
@@ -152,9 +166,11 @@ class SpanWriter:
                 else:
                     trace.add(span)
                     fresh.append(span)
-            self._remembered_ids += len(trace.ids) - was
             if not fresh:
                 continue
+            spans += len(fresh)
+            self._remembered_ids += len(fresh)
+            latest_ns = max(latest_ns, trace.end_ns)
             pieces.append((trace.number, b"".join([span.span_id for span in fresh]), self._body(fresh)))
             if trace.is_new:
                 trace.is_new = False
@@ -163,7 +179,7 @@ class SpanWriter:
                 changed.append((*trace.summary(), trace.number))
         self._store(added, changed, pieces)
         self._shrink()
-        return duplicates, refused
+        return Written(len(added), spans, duplicates, refused, latest_ns)
 
     def _store(
         self,

@@ -42,17 +42,17 @@ class Retention:
         )
         return (pages - free) * size
 
-    def step(self, catalogue: Catalogue) -> bool:
+    def step(self, catalogue: Catalogue) -> tuple[int, int]:
         """
         Do a little of what is due.
 
         Returns:
-            Whether traces were deleted, which writers of spans may remember.
+            Traces and spans that were deleted.
 
         Errors: sqlite3.Error; nothing has changed then.
         """
         if time.monotonic() < self._due_at:
-            return False
+            return 0, 0
         now_ns = time.time_ns()
         cutoff_ns = now_ns - int(self._limits.retention_s * 1e9)
         held = self.held_bytes()
@@ -60,7 +60,7 @@ class Retention:
             cutoff_ns = max(cutoff_ns, self._cutoff_for_size(held, now_ns))
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            more, traces = self._delete(cutoff_ns)
+            more, deleted = self._delete(cutoff_ns)
             merged = coarsen(self._connection, catalogue, self._limits, now_ns)
             if not more:
                 self._forget_series(catalogue, cutoff_ns)
@@ -72,7 +72,7 @@ class Retention:
         self._connection.execute("PRAGMA incremental_vacuum(1000)").fetchall()
         if not more and not merged:
             self._due_at = time.monotonic() + _INTERVAL_S
-        return traces
+        return deleted
 
     def _cutoff_for_size(self, held: int, now_ns: int) -> int:
         """Return a time before which about a twentieth of what is held lies, and more if that does not suffice."""
@@ -82,7 +82,7 @@ class Retention:
         share = max(0.05, 1 - self._limits.held_bytes / held)
         return (oldest or now_ns) + int((now_ns - (oldest or now_ns)) * min(share, 0.5)) + 1
 
-    def _delete(self, cutoff_ns: int) -> tuple[bool, bool]:
+    def _delete(self, cutoff_ns: int) -> tuple[bool, tuple[int, int]]:
         more = False
         for table, condition, key in _TABLES_BY_AGE:
             done = self._connection.execute(
@@ -91,13 +91,14 @@ class Retention:
             )
             more = more or done.rowcount >= _ROWS
         old = self._connection.execute(
-            "SELECT id FROM traces WHERE start_ns + duration_ns < ? AND start_ns < ? LIMIT ?",
+            "SELECT id, spans FROM traces WHERE start_ns + duration_ns < ? AND start_ns < ? LIMIT ?",
             (cutoff_ns, cutoff_ns, _ROWS),
         ).fetchall()
-        self._connection.executemany("DELETE FROM pieces WHERE trace = ?", old)
-        self._connection.executemany("DELETE FROM traces WHERE id = ?", old)
+        numbers = [(number,) for number, _ in old]
+        self._connection.executemany("DELETE FROM pieces WHERE trace = ?", numbers)
+        self._connection.executemany("DELETE FROM traces WHERE id = ?", numbers)
         self.deleted_before_ns = max(self.deleted_before_ns, cutoff_ns)
-        return more or len(old) >= _ROWS, bool(old)
+        return more or len(old) >= _ROWS, (len(old), sum(spans for _, spans in old))
 
     def _forget_series(self, catalogue: Catalogue, cutoff_ns: int) -> None:
         for live in catalogue.series_of(None):

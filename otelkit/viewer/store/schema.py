@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS traces (
     s0 INTEGER NOT NULL, s1 INTEGER NOT NULL, s2 INTEGER NOT NULL,
     s3 INTEGER NOT NULL, s4 INTEGER NOT NULL, s5 INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS traces_by_start ON traces (start_ns, duration_ns, errors, s0, s1, s2, s3, s4, s5);
-CREATE INDEX IF NOT EXISTS traces_by_root ON traces (root_service, root_name, start_ns, duration_ns, errors);
+CREATE INDEX IF NOT EXISTS traces_by_root ON traces (root_service, root_name, start_ns, duration_ns, errors, root_rank);
 CREATE TABLE IF NOT EXISTS pieces (
     id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, ids BLOB NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS pieces_by_trace ON pieces (trace);

@@ -15,9 +15,9 @@ from otelkit.viewer.store.batch import Batch
 from otelkit.viewer.store.catalogue import Catalogue, LiveSeries
 from otelkit.viewer.store.changes import Changes
 from otelkit.viewer.store.columns import unpack_points
-from otelkit.viewer.store.counts import Counts, Senders
+from otelkit.viewer.store.counts import Counts, Held, Senders
 from otelkit.viewer.store.holding import Holding
-from otelkit.viewer.store.joining import join_histograms, join_listed, join_numbers
+from otelkit.viewer.store.joining import join_histograms, join_listed, join_numbers, last_before, last_of
 from otelkit.viewer.store.journal import Entry
 from otelkit.viewer.store.limits import Limits
 from otelkit.viewer.store.model import (
@@ -40,9 +40,11 @@ from otelkit.viewer.store.retention import Retention
 from otelkit.viewer.store.schema import FILE_NAME, open_for_reading, open_for_writing
 from otelkit.viewer.store.sealing import Sealing
 from otelkit.viewer.store.series_reading import read_chunks, read_exemplars, read_last_chunk
-from otelkit.viewer.store.trace_reading import find_traces, read_roots, read_spans
+from otelkit.viewer.store.trace_reading import find_traces, read_roots, read_services, read_spans
 
 __all__ = ("Store",)
+
+_LOOK_BACK_NS = 3_600_000_000_000
 
 
 class Store:
@@ -75,6 +77,7 @@ class Store:
             self._spans = SpanWriter(self._writing, self.limits.spans_of_trace)
             self._sealing = Sealing(self._writing)
             self._retention = Retention(self._writing, self.limits)
+            self._held = Held(self._writing)
             self._recover()
         except (sqlite3.Error, OSError) as error:
             self.holding.release()
@@ -105,7 +108,7 @@ class Store:
 
         Errors: sqlite3.Error, after which `roll_back` must be called; nothing of the batch has become visible.
         """
-        duplicates, refused = self._spans.write(batch.traces)
+        written = self._spans.write(batch.traces)
         points = len(batch.entry)
         if points:
             self._writing.execute("INSERT INTO journal (numbers, others) VALUES (?, ?)", batch.entry.to_row())
@@ -117,8 +120,9 @@ class Store:
         if self._sealing.running:
             self._sealing.done(self.catalogue, packed)
         self._apply(batch.entry)
-        self.counts.add("duplicates.spans", duplicates)
-        self.counts.add("refused.spans.trace_limit", refused)
+        self._held.add(written.traces, written.spans, written.latest_ns)
+        self.counts.add("duplicates.spans", written.duplicates)
+        self.counts.add("refused.spans.trace_limit", written.refused)
         self._tell(batch, points)
 
     def roll_back(self) -> None:
@@ -143,7 +147,9 @@ class Store:
             except sqlite3.Error:
                 self.roll_back()
                 raise
-        if self._retention.step(self.catalogue):
+        traces, spans = self._retention.step(self.catalogue)
+        if traces:
+            self._held.add(-traces, -spans, 0)
             self._spans.forget()
 
     def saw(self, resource: dict[str, Any], points: int, spans: int) -> None:
@@ -194,14 +200,15 @@ class Store:
     def numbers_before(self, series: Iterable[int], time_ns: int) -> dict[int, tuple[int, int, float]]:
         """See `Reading`."""
         found: dict[int, tuple[int, int, float]] = {}
-        since_ns = time_ns - 3_600_000_000_000
+        since_ns = time_ns - _LOOK_BACK_NS
         for live in self._alive(series, ("gauge", "sum")):
             with self.catalogue.lock:
-                parts: list[Any] = [head.to_points() for head in live.heads() if len(head)]
-            parts += read_last_chunk(self._reader(), live, since_ns, time_ns)
-            points = join_numbers(parts, since_ns, time_ns) if parts else None
-            if points and points.times_ns:
-                found[live.id] = points.times_ns[-1], points.starts_ns[-1], points.values[-1]
+                last = last_before(live.heads(), since_ns, time_ns)
+            if last is None:
+                parts = read_last_chunk(self._reader(), live, since_ns, time_ns)
+                last = last_of(join_numbers(parts, since_ns, time_ns)) if parts else None
+            if last is not None:
+                found[live.id] = last
         return found
 
     def histograms(self, series: Iterable[int], from_ns: int, to_ns: int) -> dict[int, list[Histograms]]:
@@ -243,8 +250,7 @@ class Store:
     def services(self) -> list[str]:
         """See `Reading`."""
         found = {str(live.resource.get("service.name", "")) for live in self.catalogue.series_of(None)}
-        rows = self._reader().execute("SELECT DISTINCT root_service FROM traces")
-        return sorted((found | {service for (service,) in rows}) - {""})
+        return sorted((found | read_services(self._reader())) - {""})
 
     def senders(self) -> list[Sender]:
         """See `Reading`."""
@@ -252,30 +258,25 @@ class Store:
 
     def statistics(self) -> Statistics:
         """See `Reading`."""
-        traces, spans, oldest_trace, latest_trace = (
-            self._reader()
-            .execute("SELECT count(*), coalesce(sum(spans), 0), min(start_ns), max(start_ns + duration_ns) FROM traces")
-            .fetchone()
-        )
+        (oldest,) = self._reader().execute("SELECT min(start_ns) FROM traces").fetchone()
         live = self.catalogue.series_of(None)
-        firsts = [each.first_ns for each in live if each.first_ns] + ([oldest_trace] if oldest_trace else [])
+        firsts = [each.first_ns for each in live if each.first_ns] + ([oldest] if oldest else [])
         return Statistics(
             counts=self.counts.read(),
             metrics=len(self.catalogue.metrics),
             series=len(live),
-            traces=traces,
-            spans=spans,
+            traces=self._held.traces,
+            spans=self._held.spans,
             held_bytes=sum(path.stat().st_size for path in self.folder.glob(f"{FILE_NAME}*")),
             limit_bytes=self.limits.held_bytes,
             retention_s=self.limits.retention_s,
-            oldest_ns=max(min(firsts, default=0), self._retention.deleted_before_ns if firsts else 0),
-            latest_ns=max([each.last_ns for each in live] + [latest_trace or 0]),
+            oldest_ns=max(min(firsts), self._retention.deleted_before_ns) if firsts else 0,
+            latest_ns=self.latest_ns(),
         )
 
     def latest_ns(self) -> int:
         """See `Reading`."""
-        (latest,) = self._reader().execute("SELECT max(start_ns + duration_ns) FROM traces").fetchone()
-        return max([live.last_ns for live in self.catalogue.series_of(None)] + [latest or 0])
+        return max([live.last_ns for live in self.catalogue.series_of(None)] + [self._held.latest_ns])
 
     @property
     def change(self) -> Change:

@@ -15,7 +15,7 @@ from otelkit.viewer.store.decoding import resource_of, scope_of, span_of
 from otelkit.viewer.store.model import Attributes, Span, TraceQuery, TraceSummary
 from otelkit.viewer.store.signature import WORDS, alternatives, mask_of, name_token, service_token, words_of
 
-__all__ = ("find_traces", "read_roots", "read_spans")
+__all__ = ("find_traces", "read_roots", "read_services", "read_spans")
 
 _COLUMNS = "trace_id, root_service, root_name, root_rank, start_ns, duration_ns, spans, errors, services"
 _SQL_VARIABLES = 500
@@ -157,3 +157,9 @@ def read_roots(connection: sqlite3.Connection, from_ns: int, to_ns: int) -> list
         "GROUP BY root_service, root_name ORDER BY 3 DESC",
         (from_ns, to_ns),
     ).fetchall()
+
+
+def read_services(connection: sqlite3.Connection) -> set[str]:
+    """Return service.name of all resources that spans came from."""
+    rows = connection.execute("SELECT body FROM blobs").fetchall()
+    return {str(resource_of(body).get("service.name", "")) for (body,) in rows}
