@@ -25,6 +25,8 @@ from otelkit._core._guard import guard
 _SHORTEST_PAUSE_S = 0.000_2
 _LONGEST_PAUSE_S = 0.01
 
+_START_S = 0.5
+
 
 class Job(NamedTuple):
     """Something to do; ``work`` takes the seconds it has, and False or an exception means that it failed."""
@@ -124,3 +126,14 @@ def prepare_to_end(exporter: object) -> None:
     prepare = getattr(exporter, "prepare_to_end", None)
     if prepare is not None:
         prepare()
+
+
+def await_start(thread: threading.Thread | None) -> None:
+    """
+    Wait, half a second at most, for the start of ``thread``, which can be joined only then.
+
+    A child that is terminated amid its fork's hooks ends while the SDK has made its threads but not started them.
+    """
+    end = time.monotonic() + _START_S
+    while thread is not None and thread.ident is None and time.monotonic() < end:
+        time.sleep(_SHORTEST_PAUSE_S)

@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from otelkit._core._guard import guard
-from otelkit.pipeline.deadline import prepare_to_end
+from otelkit.pipeline.deadline import await_start, prepare_to_end
 from otelkit.pipeline.health import Lap, Work
 from otelkit.pipeline.producer import Producer, delta_kinds, joined
 
@@ -121,6 +121,7 @@ class CellReader(PeriodicExportingMetricReader):
         if not math.isfinite(self._export_interval_millis):
             with guard.shield(f"last export to {self.name}"):
                 self.collect(timeout_millis=timeout_millis)
+        await_start(self._daemon_thread)
         super().shutdown(timeout_millis=timeout_millis, **kwargs)
         self.producer.close()
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otelkit import semconv
 from otelkit._core._guard import guard
 from otelkit.pipeline.dashboard import destinations
-from otelkit.pipeline.deadline import Job, Jobs, prepare_to_end
+from otelkit.pipeline.deadline import Job, Jobs, await_start, prepare_to_end
 from otelkit.pipeline.destinations import create_span_exporter
 from otelkit.pipeline.fork import begin_anew_in_children
 from otelkit.pipeline.health import Gauges, Points
@@ -45,6 +45,11 @@ class CountingProcessor(BatchSpanProcessor):
             super().on_end(span)
         elif span.context and span.context.trace_flags.sampled:
             guard.dropped("spans", "queue full")
+
+    def shutdown(self) -> None:
+        """Export what is queued and end; again is harmless."""
+        await_start(self._batch_processor._worker_thread)
+        super().shutdown()
 
     def queue(self) -> tuple[int, int]:
         """Return how many spans wait, and how many may."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from typing import Any
 
@@ -132,6 +133,21 @@ def test_second_shutdown_does_nothing() -> None:
     provider.shutdown()
     reader.shutdown()
     assert len(exporter.got) == 1
+
+
+def test_an_end_amid_the_hooks_of_a_fork_waits_for_the_thread() -> None:
+    """A reader whose thread is made but not yet started ends without an error, and delivers."""
+    registry, exporter = Registry(), Recorder()
+    reader, provider = _reader(exporter, registry, interval_s=1e6)
+    counter("early", registry=registry).increment()
+    made = threading.Thread(target=reader._ticker, daemon=True)
+    reader._daemon_thread = made
+    starter = threading.Timer(0.05, made.start)
+    starter.start()
+    reader.shutdown(timeout_millis=5_000)
+    assert "early" in exporter.names()
+    starter.join()
+    provider.shutdown()
 
 
 def test_own_exports_are_not_traced() -> None:
