@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from otelkit.config import load
 from otelkit.viewer.extra import require_extra
@@ -84,6 +83,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         print(describe(dashboard), flush=True)
         for path in arguments.replay:
             print(replay(path, dashboard.inlet), flush=True)
+            dashboard.replayed = path.name
         if arguments.open:
             webbrowser.open(dashboard.url)
         ended.wait()
@@ -97,10 +97,9 @@ def describe(dashboard: Dashboard) -> str:
     lines = [f"Open {dashboard.url}"]
     port = f", and OTLP/gRPC on port {dashboard.grpc_port}" if dashboard.grpc_port else ""
     lines.append(f"It takes OTLP/HTTP at {dashboard.base_url}{port}.")
-    key = dashboard.access.ingest_key
-    if key is not None:
+    if dashboard.ingest_headers:
         lines.append("It can be reached from other machines: without TLS, for anybody who has the token. To send, set")
         lines.append(f"  OTEL_EXPORTER_OTLP_ENDPOINT={dashboard.base_url}")
-        lines.append(f"  OTEL_EXPORTER_OTLP_HEADERS=authorization={quote(f'Bearer {key}')}")
+        lines.append(f"  OTEL_EXPORTER_OTLP_HEADERS={dashboard.ingest_headers}")
     lines.append(f"Data: {dashboard.options.folder}")
     return "\n".join(lines)

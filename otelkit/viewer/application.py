@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,43 +14,34 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from otelkit.viewer.ingest.http import routes as ingest_routes
 from otelkit.viewer.security import Access, Gate
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from otelkit.viewer.ingest.inlet import Inlet
-    from otelkit.viewer.store import Reading
 
 __all__ = ("create_application",)
 
 STATIC = Path(__file__).parent / "static"
 
 
-def create_application(store: Reading, inlet: Inlet, access: Access, port: int) -> ASGIApp:
+def create_application(api: Sequence[BaseRoute], inlet: Inlet, access: Access, port: int) -> ASGIApp:
     """
     Put the viewer together.
 
     ``/`` is the page, ``/static`` its files, ``/api/v1`` the API, ``/v1/traces`` and ``/v1/metrics`` are OTLP's.
     """
-    from otelkit.viewer.ingest.http import routes as ingest_routes
-
     application = Starlette(
         routes=[
             Route("/", _page),
             Mount("/static", StaticFiles(directory=STATIC)),
-            Mount("/api/v1", routes=_api_routes(store)),
+            Mount("/api/v1", routes=api),
             *ingest_routes(inlet),
         ]
     )
     return Gate(application, access, port)
-
-
-def _api_routes(store: Reading) -> list[BaseRoute]:
-    try:
-        return import_module("otelkit.viewer.api").routes(store)
-    except (ImportError, AttributeError):  # until the API is there
-        return []
 
 
 def _page(_request: Request) -> FileResponse:

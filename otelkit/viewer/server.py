@@ -9,13 +9,15 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import uvicorn
 
 from otelkit.exceptions import ConfigurationError
+from otelkit.viewer.api import About, Api
 from otelkit.viewer.application import create_application
 from otelkit.viewer.ingest.inlet import Inlet
-from otelkit.viewer.security import Access
+from otelkit.viewer.security import Access, is_loopback
 from otelkit.viewer.store.limits import Limits
 from otelkit.viewer.store.store import Store
 
@@ -52,6 +54,9 @@ class Dashboard:
     """
     One viewer, from `start` to `close`.
 
+    Attributes:
+        replayed: Name of the recording that is shown, or None.
+
     Errors: ConfigurationError where the folder is held by another one, or a port is taken; nothing is left running.
     """
 
@@ -71,6 +76,8 @@ class Dashboard:
 
                 self._grpc = GrpcServer(self.inlet, options.host, options.grpc_port, self.access.ingest_key)
             undo.pop_all()
+        self.replayed: str | None = None
+        self._api = Api(self.store, self._about())
         self._server = uvicorn.Server(self._configuration())
         self._thread = threading.Thread(target=self._serve, name="otelkit-viewer-web", daemon=True)
         self.store.holding.tell(self.base_url)
@@ -107,6 +114,7 @@ class Dashboard:
             self._thread.join()
         if self._grpc:
             self._grpc.close()
+        self._api.close()
         self.inlet.close()
         self._socket.close()
         self.store.close()
@@ -117,8 +125,29 @@ class Dashboard:
             self._socket.close()
         self.store.holding.release()
 
+    @property
+    def ingest_headers(self) -> str:
+        """What senders must set OTEL_EXPORTER_OTLP_HEADERS to; empty where nothing is asked."""
+        key = self.access.ingest_key
+        return "" if key is None else f"authorization={quote(f'Bearer {key}')}"
+
+    def _about(self) -> About:
+        listening = [("OTLP/HTTP", self.base_url, "")]
+        if self._grpc:
+            host = urlsplit(self.base_url).hostname
+            listening.append(("OTLP/gRPC", f"{f'[{host}]' if ':' in str(host) else host}:{self.grpc_port}", ""))
+        place = "loopback" if is_loopback(self.options.host) else f"{self.options.host}, beyond this machine"
+        return About(
+            listening=tuple(listening),
+            access=f"{place}, with token",
+            endpoint=self.base_url,
+            headers=self.ingest_headers,
+            replayed=lambda: self.replayed,
+            folder=str(self.options.folder),
+        )
+
     def _configuration(self) -> uvicorn.Config:
-        application = create_application(self.store, self.inlet, self.access, self.port)
+        application = create_application(self._api.routes(), self.inlet, self.access, self.port)
         return uvicorn.Config(
             application,
             loop="asyncio",
