@@ -3,18 +3,18 @@
 //
 // The start: routes, what is asked when, Live, and what happens when the server does not answer.
 
-import { Discontinuous, Refused, ask, follow, merge, question } from "./api.js";
+import { ask, Discontinuous, follow, merge, question, Refused } from "./api.js";
 import { h, morph, say } from "./dom.js";
 import { clock } from "./format.js";
-import { closeMenu, drawSide, drawTitle, drawTools, PAGES } from "./frame.js";
-import { bindKeys } from "./keyboard.js";
+import { closeMenu, drawSide, drawTitle, drawTools, failure, PAGES } from "./frame.js";
+import { applyTheme, bindKeys } from "./keyboard.js";
 import { mountRibbon } from "./ribbon.js";
 import { range, retained, route } from "./state.js";
-import { failure, nothingYet } from "./states.js";
-import { applyTheme } from "./theme.js";
 
+/** A page's name, and the module of one of its things. */
+const ONE = { services: "service", traces: "trace", inference: "model", batch: "batch", hosts: "host", metrics: "metric" };
 const NAMES = new Set([...PAGES.map(([name]) => name), "otelkit"]);
-const place = Object.fromEntries(["side", "tools", "content", "progress", "notice", "ribbon"].map((id) => [id, document.getElementById(id)]));
+const place = Object.fromEntries(["side", "tools", "content", "progress", "notice", "ribbon", "peek"].map((id) => [id, document.getElementById(id)]));
 
 /** What is on the screen. */
 const now = { module: null, asked: "", data: null, frame: null, status: null, error: null, key: "", lostSince: null };
@@ -37,7 +37,19 @@ const context = {
   narrow,
   draw,
   reload: () => load(true),
+  peek: syncPeek,
+  /** Left edge of the open peek, to tie a line to; null when it covers the page or is closed. */
+  peekEdge: () => (!place.peek.hidden && innerWidth >= 1100 ? place.peek.getBoundingClientRect().left : null),
+  openCell: async (...given) => (await import("./peek.js")).openCell(...given),
 };
+
+let peek = null;
+/** The peek's module comes with the first trace that is looked at. */
+async function syncPeek(exemplars) {
+  if (!peek && !route().query.get("trace")) return;
+  peek ??= await import("./peek.js");
+  peek.syncPeek(exemplars, draw);
+}
 
 let clockShift = 0;
 const serverNow = () => Date.now() + clockShift;
@@ -65,15 +77,16 @@ async function navigate() {
   const moved = key !== now.key;
   closeMenu();
   try {
-    const module = await import(`./pages/${name}.js`);
+    const module = await import(`./pages/${(at.name && ONE[name]) || name}.js`);
     if (key !== `${NAMES.has(route().page) ? route().page : "overview"}/${route().name}`) return;
-    now.module = (await module.choose?.(at)) ?? module;
+    now.module = module;
   } catch (error) {
     now.error = error;
     return draw();
   }
   now.key = key;
   if (moved) {
+    if (!at.query.get("trace")) peek?.syncPeek([], draw);
     now.data = null;
     now.module.opened?.();
     scrollTo(0, 0);
@@ -211,7 +224,7 @@ function draw() {
   if (frame?.empty && !module?.whenEmpty) {
     const since = status ? Math.max(0, Math.round(status.now - status.started)) : 0;
     drawTitle("Nothing yet", status ? `listening for ${since < 120 ? `${since} s` : `${Math.round(since / 60)} min`}` : "");
-    return morph(place.content, status ? [nothingYet(status)] : []);
+    return morph(place.content, status ? nothing(() => states.nothingYet(status)) : []);
   }
   if (!module) return null;
   if (!data) {
@@ -223,8 +236,19 @@ function draw() {
   const ignored = data.range?.ignored ?? [];
   return morph(place.content, [
     ignored.length ? h("p", { class: "note", key: "ignored" }, ignored.map((each) => [h("b", null, each.term), ` ${each.reason} `])) : null,
-    ...children,
+    ...children.map((child) => (child?.nothing ? nothing(() => states.nothingOfKind(child.nothing, child.text)) : child)).flat(),
   ]);
+}
+
+let states = null;
+/** What to paste; its module comes only where there is no data. */
+function nothing(make) {
+  if (states) return [make()];
+  import("./states.js").then((module) => {
+    states = module;
+    draw();
+  });
+  return [];
 }
 
 function lost() {

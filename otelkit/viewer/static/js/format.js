@@ -215,3 +215,9 @@ export function axisLabels(values, write) {
     return i === values.length - 1 ? text(write(value)) : first[0];
   });
 }
+
+const KINDS = { up_down_counter: "up-down counter", exponential_histogram: "exponential histogram" };
+export const kindName = (kind) => KINDS[kind] ?? kind;
+
+/** UCUM's annotations say what is counted: "{request}" is "request". */
+export const unitName = (unit) => (unit === "1" ? "share" : unit.replace(/^\{(.*)\}$/, "$1"));

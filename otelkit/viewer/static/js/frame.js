@@ -200,3 +200,9 @@ export function drawTitle(title, verdict = "", extra = []) {
   morph(place, [h("h1", null, title), h("p", { class: "verdict", title: verdict }, verdict, extra)]);
   document.title = `${title} · otelkit`;
 }
+
+/** What failed, what it means, the remedy: in the place of the part that failed. */
+export function failure(error, again) {
+  return h("div", { class: "error", role: "alert" }, h("p", null, h("b", null, error.message)), error.remedy ? h("p", null, error.remedy) : null,
+    again ? h("p", null, h("button", { type: "button", class: "control", on: { click: again } }, "Try again")) : null);
+}

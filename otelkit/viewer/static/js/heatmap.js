@@ -4,24 +4,15 @@
 // Latency over time: the histogram's own buckets as cells, quantiles as lines on top, exemplars as rings; requests and
 // errors below it on the same axis, under the same crosshair.
 
-import { canvasOf, colour, h, heat, onWidth, part, s, say } from "./dom.js";
+import { canvasOf, colour, h, heat, hideTip, onWidth, part, s, say, showTip } from "./dom.js";
 import { clock, clockTicks, percent, quantity, rate, text, ticks, whole } from "./format.js";
-import { hideTip, showTip } from "./tip.js";
+import { closedEdges } from "./marks.js";
 
 const LEFT = 48;
 const RIGHT = 72;
 const TOP = 22;
 const STRIP = 46;
 const GAP = 26;
-
-/** Edges as drawn: open ends closed by a bucket as wide as its neighbour, on the log axis. */
-export function closedEdges(edges) {
-  const out = [...edges];
-  const n = out.length;
-  if (!(out[0] > 0)) out[0] = out[1] / (n > 2 && out[2] > 0 ? Math.min(10, Math.max(1.5, out[2] / out[1])) : 2);
-  if (out[n - 1] === null) out[n - 1] = out[n - 2] * (n > 2 ? Math.max(1.2, Math.min(3, out[n - 2] / out[n - 3])) : 2);
-  return out;
-}
 
 /** The rows that hold anything, with one more at either side. */
 function usedRows(counts, rows) {

@@ -3,12 +3,11 @@
 //
 // One distribution as bars, on a linear or a log axis, with marks on top of it.
 
-import { canvasOf, colour, h, onWidth, part } from "./dom.js";
+import { canvasOf, colour, h, hideTip, onWidth, part, showTip } from "./dom.js";
 import { brief, percent, text, whole } from "./format.js";
-import { closedEdges } from "./heatmap.js";
-import { hideTip, showTip } from "./tip.js";
+import { closedEdges } from "./marks.js";
 
-const HEIGHT = 200;
+const HEIGHT = 208;
 
 function mount(place, first) {
   let props = first;
@@ -22,13 +21,13 @@ function mount(place, first) {
     const edges = closedEdges(histogram.edges);
     const used = histogram.counts.map((c, i) => (c ? i : -1)).filter((i) => i >= 0);
     const [low, high] = [used[0] ?? 0, (used.at(-1) ?? 0) + 1];
-    let [a, b] = [edges[low], Math.max(edges[high], ...(props.dots ?? []).map((d) => d.value * 1.3), props.threshold ? props.threshold * 1.2 : 0)];
-    if (log) a = Math.max(a, b / 1e6);
+    const b = Math.max(edges[high], ...(props.dots ?? []).map((d) => d.value * 1.3), props.threshold ? props.threshold * 1.2 : 0);
+    const a = log ? Math.max(edges[low], b / 1e6) : edges[low];
     const map = log ? Math.log : (v) => v;
     const x = (v) => 6 + ((map(Math.max(v, a)) - map(a)) / (map(b) - map(a) || 1)) * (width - 12);
     const bottom = HEIGHT - 24;
     const most = Math.max(...histogram.counts, 1);
-    const top = props.mark ? 40 : 22;
+    const top = props.mark ? 48 : 22;
     const y = (count) => bottom - (count / most) * (bottom - top);
     const c = canvasOf(canvas, width, HEIGHT);
     view = { x, edges, bottom };
@@ -66,7 +65,7 @@ function mount(place, first) {
       c.fillStyle = colour("t3");
       c.fillText(brief(v), Math.max(16, Math.min(width - 18, x(v))), bottom + 13);
     }
-    if (props.mark) vertical(c, x(props.mark.value), colour("t1"), [], [props.mark.name, props.mark.text], bottom, 12, width);
+    if (props.mark) vertical(c, x(props.mark.value), colour("t1"), [], [props.mark.name, props.mark.text], bottom, 20, width);
     if (props.threshold) vertical(c, x(props.threshold), colour("t3"), [2, 3], [props.thresholdName], bottom, bottom / 2 - 10, width);
     const dots = props.dots ?? [];
     if (dots.length) {

@@ -6,7 +6,6 @@
 import { h, say } from "./dom.js";
 import { closeMenu, menuIsOpen, openRange, PAGES } from "./frame.js";
 import { change, fixed, go, range, route, to, toggleLive } from "./state.js";
-import { nextTheme } from "./theme.js";
 
 const MAP = [
   ["g then o s t i b h m", "go to a page"], ["/", "filter or jump"],
@@ -159,3 +158,29 @@ function save() {
     URL.revokeObjectURL(link.href);
   });
 }
+
+// -- dark, light, or what the system says
+
+const ORDER = ["system", "dark", "light"];
+const THEME = "otelkit.theme";
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+const chosen = () => (ORDER.includes(localStorage.getItem(THEME)) ? localStorage.getItem(THEME) : "system");
+
+/** Put the chosen theme on the page and tell the canvases. */
+export function applyTheme() {
+  const theme = chosen();
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  window.dispatchEvent(new Event("themechange"));
+}
+
+/** The next of system, dark, light; returns its name. */
+export function nextTheme() {
+  const theme = ORDER[(ORDER.indexOf(chosen()) + 1) % ORDER.length];
+  localStorage.setItem(THEME, theme);
+  applyTheme();
+  return theme;
+}
+
+dark.addEventListener("change", () => window.dispatchEvent(new Event("themechange")));

@@ -3,8 +3,7 @@
 //
 // One lane a worker or device, one block a piece of work; what is narrower than two pixels merges into a density.
 
-import { canvasOf, colour, h, onWidth, part, say } from "./dom.js";
-import { hideTip, showTip } from "./tip.js";
+import { canvasOf, colour, h, hideTip, onWidth, part, say, showTip } from "./dom.js";
 
 const TOP = 22;
 

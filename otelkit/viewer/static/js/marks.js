@@ -112,3 +112,12 @@ export function key(entries) {
   return h("span", { class: "key" }, entries.map(([shape, label]) =>
     h("span", null, s("svg", { width: 10, height: 10, "aria-hidden": "true" }, shapes[shape]()), label)));
 }
+
+/** Edges as drawn: open ends closed by a bucket as wide as its neighbour, on the log axis. */
+export function closedEdges(edges) {
+  const out = [...edges];
+  const n = out.length;
+  if (!(out[0] > 0)) out[0] = out[1] / (n > 2 && out[2] > 0 ? Math.min(10, Math.max(1.5, out[2] / out[1])) : 2);
+  if (out[n - 1] === null) out[n - 1] = out[n - 2] * (n > 2 ? Math.max(1.2, Math.min(3, out[n - 2] / out[n - 3])) : 2);
+  return out;
+}

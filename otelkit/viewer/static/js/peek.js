@@ -6,12 +6,11 @@
 import { ask, question } from "./api.js";
 import { h, morph } from "./dom.js";
 import { clock, duration, percent, plural, text, whole } from "./format.js";
+import { failure } from "./frame.js";
 import { severity } from "./marks.js";
 import { figuresList } from "./rows.js";
-import { attributeList, momentRows } from "./span.js";
-import { change, go, route, segment, to } from "./state.js";
-import { failure } from "./states.js";
-import { flatPath, waterfall } from "./waterfall.js";
+import { change, go, openTrace, route, segment, to } from "./state.js";
+import { attributeList, flatPath, momentRows, waterfall } from "./waterfall.js";
 
 const place = document.getElementById("peek");
 let now = { id: null, trace: null, moment: null, cell: null, error: null };
@@ -19,8 +18,6 @@ let around = [];
 let redraw = () => {};
 
 const isOpen = () => !place.hidden;
-/** Left edge of the open peek, to tie a line to; null when it covers the page or is closed. */
-export const peekEdge = () => (isOpen() && innerWidth >= 1100 ? place.getBoundingClientRect().left : null);
 
 /** Bring the peek to what the address says; `exemplars` are what j and k walk through. */
 export function syncPeek(exemplars, drawPage) {
@@ -80,8 +77,6 @@ export async function openCell(parameters, label) {
   }
   draw();
 }
-
-export const openTrace = (exemplar) => change({ trace: exemplar.trace_id, span: exemplar.span_id });
 
 function step(delta) {
   if (!around.length) return;

@@ -87,6 +87,8 @@ function mount(place, first) {
     c.fillStyle = colour("t1");
     c.fillText(`${whole(pending.left)} to go`, ex + (flip ? -10 : 10), ey - 8);
     if (pending.ends !== null) {
+      c.fillStyle = colour("bg");
+      c.fillRect(right - 124, y(0) - 38, 124, 36);
       c.textAlign = "right";
       c.fillStyle = colour(late ? "warn" : "t1");
       const by = late ? `, ${text(duration(Math.round((pending.ends - pending.usual_ends) / 60) * 60)).replace(/ 00.*/, "")} late` : "";

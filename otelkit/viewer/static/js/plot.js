@@ -4,9 +4,10 @@
 // Lines and stacks over time, by uPlot: one crosshair over all of them, each series' name and last value at its end.
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { colour, h, onWidth, part } from "./dom.js";
+import { colour, h, hideTip, onWidth, part, showTip } from "./dom.js";
 import { clock, clockTicks, quantity, text, ticks } from "./format.js";
-import { hideTip, showTip } from "./tip.js";
+import { asTables } from "./keyboard.js";
+import { change, fixed } from "./state.js";
 
 const FONT = "11px Inter, system-ui, sans-serif";
 const RIGHT = 128;
@@ -291,4 +292,15 @@ export function lineTable({ axis, lines, unit }) {
     h("thead", null, h("tr", null, h("th", { scope: "col" }, "Time"), lines.map((l) => h("th", { class: "right", scope: "col" }, l.name)))),
     h("tbody", null, Array.from({ length: axis.count }, (_, i) => h("tr", null, h("th", { scope: "row" }, clock((axis.start + i * axis.step) * 1000, "s")),
       lines.map((l) => h("td", { class: "right" }, text(quantity(l.values[i], unit ?? l.unit)))))))));
+}
+
+// -- a chart with its title, its caption and, with "v", its data as a table
+
+const zoom = (from, to) => change(fixed(from, Math.max(to, from + 1000)));
+
+/** Lines below a title. `more`: what linePlot takes. */
+export function lineFigure(title, sub, axis, lines, more = {}) {
+  const props = { axis, lines, zoom, ...more };
+  return h("figure", { "data-promql": more.promql ?? null }, title ? h("div", { class: "title" }, h("h2", null, title), h("span", { class: "sub" }, sub), more.tools ?? null) : null,
+    h("figcaption", { class: "unseen" }, `${title || more.label}, ${sub}`), linePlot(props, `${title || more.label}: ${lines.map((l) => l.name).join(", ")}`), asTables() ? lineTable(props) : null);
 }

@@ -4,9 +4,8 @@
 // Pieces that several pages draw: cells, sentences, findings, services as rows, a machine in short.
 
 import { h, s } from "./dom.js";
-import { ABSENT, clock, duration, percent, quantity, rate, shown, text, whole } from "./format.js";
+import { ABSENT, clock, duration, percent, rate, shown, text, whole } from "./format.js";
 import { bar, decades, dumbbell, key, logShare, severity, spark } from "./marks.js";
-import { pixels } from "./pixels.js";
 import { segment, to } from "./state.js";
 
 /** A sentence of parts; strong ones are its numbers and names. */
@@ -106,47 +105,11 @@ export const phaseBar = (phases) => bar(phases.map((p) => [p.mean, hueOf(p), `${
 
 export const jobParts = (row) => [[row.done, "mute", "done"], [row.failed, "err", "failed"], [row.running ?? 0, "data", "running"], [row.pending ?? 0, "line2", "pending"]];
 
-/** A small chart with its name and its last value. */
-export function tile(label, value, chart, tone = "") {
-  return h("figure", null, h("figcaption", null, h("span", null, label), typeof value === "string" ? h("span", { class: `num ${tone}` }, h("b", null, value)) : value), chart);
-}
-
-/** "47.2 of 64 GiB": the unit once where it is the same. */
-export function ofLimit(value, limit, tone = "") {
-  if (!limit) return shown(value, tone);
-  const [[number, unit]] = limit;
-  const same = unit === value[0][1];
-  return h("span", { class: `num ${tone}` }, h("b", null, value[0][0]), h("i", null, same ? "" : ` ${value[0][1]}`, ` of ${number.replace(/\.0+$/, "")} ${unit}`));
-}
-
-/** One machine in short: cores, memory, disk, GPUs. */
-export function machineTiles(machine) {
-  const out = [];
-  const last = (line) => line?.last ?? line?.values.findLast((v) => v !== null);
-  const area = (line, top) => spark(line.values, { width: 200, height: 39, fluid: true, area: true, base: false, top });
-  if (machine.cores || machine.cpu) {
-    out.push(tile(machine.core_count ? `CPU, ${machine.core_count} ${machine.core_count === 1 ? "core" : "cores"}` : "CPU", shown(percent(last(machine.cpu), true)),
-      machine.cores ? pixels(machine.cores, "CPU per core") : area(machine.cpu, 1)));
-  }
-  const { memory } = machine;
-  if (memory) out.push(tile("Memory", ofLimit(quantity(last(memory), "By"), memory.limit && quantity(memory.limit, "By")), area(memory, memory.limit)));
-  if (machine.disk) out.push(tile("Disk", shown(quantity(last(machine.disk), "By/s")), area(machine.disk)));
-  for (const gpu of machine.gpus) {
-    const hot = gpu.temperature ? [" · ", h("span", { class: gpu.temperature.status === "ok" ? "" : `${gpu.temperature.status} strong` }, text(quantity(last(gpu.temperature), "Cel")))] : [];
-    if (gpu.busy) out.push(tile([gpu.name, ...hot], shown(percent(last(gpu.busy), true)), area(gpu.busy, 1)));
-  }
-  const withMemory = machine.gpus.filter((g) => g.memory);
-  if (withMemory.length) {
-    const sum = withMemory.reduce((total, g) => total + (last(g.memory) ?? 0), 0);
-    out.push(tile("GPU memory", shown(quantity(sum, "By")), h("div", null, withMemory.map((g) => h("div", { class: "gauge" },
-      h("i", { style: { width: `${g.memory.limit ? (last(g.memory) / g.memory.limit) * 100 : 0}%` } }), h("span", null, text(quantity(last(g.memory), "By"))), h("span", null, g.name))))));
-  }
-  return h("div", { class: "machine" }, out);
-}
-
 /** Key figures: [pairs or element, label, tone]. */
 export function figuresList(entries, large = false, side = null) {
   return h("div", { class: `figures ${large ? "large" : ""}` },
     entries.filter(Boolean).map(([value, label, tone]) => h("div", null, h("div", { class: "v" }, Array.isArray(value) ? shown(value, tone) : value), h("div", { class: "k" }, label))), side);
 }
 
+/** One quiet line. */
+export const note = (text_) => h("p", { class: "note" }, text_);

@@ -3,10 +3,9 @@
 //
 // Duration (log) over time, one dot a trace, failed ones as diamonds. Dragging selects a stretch of time.
 
-import { canvasOf, colour, h, onWidth, part, say } from "./dom.js";
+import { canvasOf, colour, h, hideTip, onWidth, part, say, showTip } from "./dom.js";
 import { brief, clock, clockTicks, duration, text } from "./format.js";
 import { decades } from "./marks.js";
-import { hideTip, showTip } from "./tip.js";
 
 const [LEFT, TOP, HEIGHT] = [48, 8, 170];
 

@@ -135,3 +135,6 @@ export function partOf(key, value, without = false) {
   const text = String(value);
   return `${without ? "-" : ""}${key}=${/[\s"]/.test(text) ? `"${text.replaceAll('"', "")}"` : text}`;
 }
+
+/** Let a trace peek in beside the page. */
+export const openTrace = (exemplar) => change({ trace: exemplar.trace_id, span: exemplar.span_id });

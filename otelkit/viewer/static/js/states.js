@@ -3,13 +3,7 @@
 //
 // What a page says in place of data: nothing yet, what failed, what is not recorded.
 
-import { h, part, s } from "./dom.js";
-
-/** What failed, what it means, the remedy: in the place of the part that failed. */
-export function failure(error, again) {
-  return h("div", { class: "error", role: "alert" }, h("p", null, h("b", null, error.message)), error.remedy ? h("p", null, error.remedy) : null,
-    again ? h("p", null, h("button", { type: "button", class: "control", on: { click: again } }, "Try again")) : null);
-}
+import { h, s } from "./dom.js";
 
 const COLOURS = [["kw", /^(?:import|def|for|with|from|return|in|as)\b/], ["st", /^"[^"]*"/], ["st", /^@[\w.]+/], ["st", /^\$ /]];
 
@@ -107,8 +101,3 @@ export function nothingYet(status) {
       h("p", null, "A recording (OTLP-JSON lines) opens with ", h("code", { class: "strong" }, "otelkit dashboard --replay FILE.jsonl"))));
 }
 
-/** One quiet line, with the setting that ends an absence in its own face. */
-export const note = (text) => h("p", { class: "note" }, text);
-
-/** A part that mounts nothing but keeps its place. */
-export const empty = () => part(() => ({}), null);

@@ -5,16 +5,15 @@
 
 import { ask, question } from "../api.js";
 import { h } from "../dom.js";
-import { lineFigure } from "../figure.js";
 import { brief, clock, clockTicks, duration, plural, shown, text, whole } from "../format.js";
 import { histogram, histogramTable } from "../histogram.js";
 import { asTables } from "../keyboard.js";
 import { lanes } from "../lanes.js";
 import { bar, severity } from "../marks.js";
 import { pendingChart } from "../pending.js";
-import { cols, jobParts, quantile, quantileText } from "../rows.js";
+import { lineFigure } from "../plot.js";
+import { cols, jobParts, note, quantile, quantileText } from "../rows.js";
 import { go, route, segment, to } from "../state.js";
-import { nothingOfKind, note } from "../states.js";
 
 let all = null;
 let asking = 0;
@@ -92,7 +91,7 @@ export function draw(data, context) {
   const verdict = [data.headline.text, data.headline.note].filter(Boolean).join(", ");
   if (data.jobs) {
     all = data;
-    if (!data.jobs.length) return { title: "Batch & jobs", children: [nothingOfKind("batch", "No batch and no job has sent anything yet.")] };
+    if (!data.jobs.length) return { title: "Batch & jobs", children: [{ nothing: "batch", text: "No batch and no job has sent anything yet." }] };
     return { title: "Batch & jobs", verdict, children: [table(data.jobs, null, narrow, now), note("Choose a job to see its workers, its run times and where it leads.")] };
   }
   loadAll(context);

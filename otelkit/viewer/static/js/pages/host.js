@@ -4,14 +4,12 @@
 // One machine: which resource is short, whose it is.
 
 import { h } from "../dom.js";
-import { lineFigure } from "../figure.js";
 import { bytes, clock, count, duration, percent, plural, quantity, shown, text } from "../format.js";
-import { gpuTable } from "../gpus.js";
+import { gpuTable, pixels } from "../machine.js";
 import { bar, spark } from "../marks.js";
-import { pixels } from "../pixels.js";
-import { cols, findingRow } from "../rows.js";
+import { lineFigure } from "../plot.js";
+import { cols, findingRow, note } from "../rows.js";
 import { segment } from "../state.js";
-import { note } from "../states.js";
 
 export const title = (at) => at.name;
 export const path = (at, context) => ({ path: `hosts/${segment(at.name)}`, parameters: { columns: context.narrow() ? 60 : 180 } });

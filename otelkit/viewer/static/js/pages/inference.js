@@ -8,16 +8,14 @@ import { duration, rate, shown, whole } from "../format.js";
 import { severity, spark } from "../marks.js";
 import { cols, phaseBar, quantile, sentence, toneOf } from "../rows.js";
 import { go, segment, to } from "../state.js";
-import { nothingOfKind } from "../states.js";
 
 export const title = () => "Inference";
-export const choose = (at) => (at.name ? import("./model.js") : null);
 export const path = (_at, context) => ({ path: "inference", parameters: { columns: context.narrow() ? 45 : 90 } });
 
 export function draw(data, context) {
   const narrow = context.narrow();
   const right = (t) => h("th", { class: "right", scope: "col" }, t);
-  if (!data.models.length) return { title: "Inference", children: [nothingOfKind("inference", "No model has sent anything yet.")] };
+  if (!data.models.length) return { title: "Inference", children: [{ nothing: "inference", text: "No model has sent anything yet." }] };
   return {
     title: "Inference",
     verdict: [data.headline.text, data.headline.note].filter(Boolean).join(", "),

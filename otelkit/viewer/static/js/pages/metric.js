@@ -5,16 +5,13 @@
 
 import { address, question } from "../api.js";
 import { h } from "../dom.js";
-import { lineFigure } from "../figure.js";
-import { brief, plural, quantity, shown, whole } from "../format.js";
+import { brief, kindName, plural, quantity, shown, unitName, whole } from "../format.js";
 import { heatmapPart, heatmapTable, rampKey } from "../heatmap.js";
 import { asTables, copy } from "../keyboard.js";
 import { key } from "../marks.js";
-import { openTrace, syncPeek } from "../peek.js";
-import { figuresList, quantileText } from "../rows.js";
-import { change, here, partOf, route, segment, withPart } from "../state.js";
-import { note } from "../states.js";
-import { kindName, unitName } from "./metrics.js";
+import { lineFigure } from "../plot.js";
+import { figuresList, note, quantileText } from "../rows.js";
+import { change, here, openTrace, partOf, route, segment, withPart } from "../state.js";
 
 export const title = (at) => at.name;
 export function path(at, context) {
@@ -62,7 +59,7 @@ function labels(data) {
 }
 
 export function draw(data, context) {
-  syncPeek(data.exemplars ?? [], context.draw);
+  context.peek(data.exemplars ?? []);
   const quantiles = Object.entries(data.quantiles);
   const last = data.lines.find((l) => l.total) ?? (data.lines.length === 1 ? data.lines[0] : null);
   return {

@@ -4,21 +4,14 @@
 // The catalogue of metrics.
 
 import { h } from "../dom.js";
-import { plural, quantity, shown, whole } from "../format.js";
+import { kindName, plural, quantity, shown, unitName, whole } from "../format.js";
 import { spark } from "../marks.js";
-import { cols } from "../rows.js";
+import { cols, note } from "../rows.js";
 import { change, go, route, segment, to } from "../state.js";
-import { nothingOfKind, note } from "../states.js";
 
 export const title = () => "Metrics";
-export const choose = (at) => (at.name ? import("./metric.js") : null);
 export const path = (at, context) => ({ path: "metrics", parameters: { search: at.query.get("search"), columns: context.narrow() ? 45 : 90 } });
 
-const KINDS = { up_down_counter: "up-down counter", exponential_histogram: "exponential histogram" };
-export const kindName = (kind) => KINDS[kind] ?? kind;
-/** UCUM's annotations say what is counted: "{request}" is "request". */
-export const unitName = (unit) => (unit === "1" ? "share" : unit.replace(/^\{(.*)\}$/, "$1"));
-export const perSecondKind = (kind) => kind === "counter";
 
 let typing = 0;
 const search = () => h("input", { class: "search", type: "search", placeholder: "Search names and descriptions", "aria-label": "Search metrics", value: route().query.get("search") ?? "", on: { input: (event) => {
@@ -31,7 +24,7 @@ export function draw(data, context) {
   const narrow = context.narrow();
   const searched = route().query.get("search");
   const right = (t) => h("th", { class: "right", scope: "col" }, t);
-  if (!data.total && !searched) return { title: "Metrics", children: [nothingOfKind("metrics", "No metric has arrived yet.")] };
+  if (!data.total && !searched) return { title: "Metrics", children: [{ nothing: "metrics", text: "No metric has arrived yet." }] };
   return {
     title: "Metrics",
     verdict: `${plural(data.total, "metric")}${searched ? " match" : " kept"}`,

@@ -4,16 +4,14 @@
 // One model: what limits its throughput; data, host, transfer or device.
 
 import { h } from "../dom.js";
-import { lineFigure } from "../figure.js";
 import { brief, clock, duration, figures, percent, rate, shown, text, ticks, whole } from "../format.js";
-import { gpuTable } from "../gpus.js";
-import { heatmapPart, heatmapTable, rampKey } from "../heatmap.js";
 import { histogram, histogramTable } from "../histogram.js";
 import { asTables } from "../keyboard.js";
 import { lanes } from "../lanes.js";
-import { figuresList, findingRow, hueOf, quantileText, sentence } from "../rows.js";
+import { gpuTable } from "../machine.js";
+import { lineFigure } from "../plot.js";
+import { figuresList, findingRow, hueOf, note, sentence } from "../rows.js";
 import { go, segment, to } from "../state.js";
-import { note } from "../states.js";
 
 export const title = (at) => at.name;
 export const path = (at, context) => ({ path: `inference/${segment(at.name)}`, parameters: { columns: context.narrow() ? 60 : 180 } });
@@ -25,7 +23,7 @@ function numbers(data) {
   const usual = row.usual_items_per_s;
   const [items] = rate(row.items_per_s);
   return figuresList([
-    [[[items[0], items[1] === "/s" ? "items/s" : "items/min"]], usual ? `throughput, usual ${text(rate(usual.middle)).replace(/\s.*$/, "")}` : "throughput"],
+    [[[items[0], items[1] === "/s" ? "items/s" : "items/min"]], usual ? `throughput, usual ${rate(usual.middle)[0][0]}` : "throughput"],
     row.p95 ? [h("span", { class: "num" }, shown(duration(row.p95.value))), `p95 of a batch${row.p95.approximate ? ", ≈" : ""}`] : null,
     row.mean === null ? null : [duration(row.mean), "mean of a batch"],
     data.energy ? [[[figures(data.energy), "items/J"]], "energy"] : null,
@@ -34,18 +32,30 @@ function numbers(data) {
   ], true, row.verdict.length ? h("p", { class: "side" }, sentence(row.verdict)) : null);
 }
 
-function time(data, more) {
+let heat = null;
+/** The heatmap's module, for models without phases and for those that generate. */
+function heatmapOf(props, label, unit, context) {
+  if (!heat) {
+    import("../heatmap.js").then((module) => {
+      heat = module;
+      context.draw();
+    });
+    return null;
+  }
+  const sub = `one cell: ${brief(props.axis.step)} × one bucket`;
+  return h("figure", null, h("div", { class: "title" }, h("h2", null, label), h("span", { class: "sub" }, sub), h("span", { class: "key" }, heat.rampKey(props.heatmap.largest, unit))), heat.heatmapPart({ ...props, what: unit }, label), asTables() ? heat.heatmapTable(props) : null);
+}
+
+function time(data, more, context) {
   const { axis } = data.range;
   const phases = data.phases.filter((p) => p.line);
   if (data.generation?.first_token) {
     const g = data.generation;
-    const props = { axis, heatmap: g.first_token, lines: [g.first_token_p95, g.first_token_p50].filter(Boolean), height: 196 };
-    return h("figure", null, h("div", { class: "title" }, h("h2", null, "Time to first token"), h("span", { class: "sub" }, `one cell: ${brief(axis.step)} × one bucket`), h("span", { class: "key" }, rampKey(g.first_token.largest, "requests"))), heatmapPart(props, "Time to first token"), asTables() ? heatmapTable(props) : null);
+    return heatmapOf({ axis, heatmap: g.first_token, lines: [g.first_token_p95, g.first_token_p50].filter(Boolean), height: 196 }, "Time to first token", "requests", context);
   }
   if (!phases.length) {
     if (!data.latency) return null;
-    const props = { axis, heatmap: data.latency, lines: data.p50 ? [data.p50] : [], height: 196, what: "batches" };
-    return h("figure", null, h("div", { class: "title" }, h("h2", null, "Time of a batch"), h("span", { class: "sub" }, `one cell: ${brief(axis.step)} × one bucket`), h("span", { class: "key" }, rampKey(data.latency.largest, "batches"))), heatmapPart(props, "Time of a batch"), asTables() ? heatmapTable(props) : null);
+    return heatmapOf({ axis, heatmap: data.latency, lines: data.p50 ? [data.p50] : [], height: 196 }, "Time of a batch", "batches", context);
   }
   const size = data.batch_size?.mean ? ` of ${whole(data.batch_size.mean)}` : "";
   return lineFigure("Where a batch’s time goes", `mean per batch${size}, stacked`, axis, phases.map((p) => ({ ...p.line, name: p.phase === "wait" ? "wait for data" : p.phase, token: TOKENS[hueOf(p)] })), { ...more, unit: "s", stacked: true, hatched: data.warmup });
@@ -82,7 +92,7 @@ export function draw(data, context) {
     children: [
       numbers(data),
       data.findings.length ? h("section", { class: "findings section", key: "findings" }, data.findings.slice(0, 3).map((f) => findingRow(f))) : null,
-      h("div", { class: "columns section rowgap", key: "charts" }, lines.length ? lineFigure("Throughput", "items per second", axis, lines, { ...more, unit: "/s", hatched: data.warmup, brief: (v) => whole(v) }) : null, time(data, more)),
+      h("div", { class: "columns section rowgap", key: "charts" }, lines.length ? lineFigure("Throughput", "items per second", axis, lines, { ...more, unit: "/s", hatched: data.warmup, brief: (v) => whole(v) }) : null, time(data, more, context)),
       data.generation?.tokens.length ? h("section", { class: "section" }, lineFigure("Tokens", "per second", axis, data.generation.tokens, { ...more, unit: "/s" })) : null,
       h("div", { class: "columns wide section rowgap", key: "work" }, h("div", null, work(data)), sizes(data.batch_size)),
       data.lanes ? data.absent.map((t) => note(t)) : null,

@@ -4,11 +4,10 @@
 // What otelkit costs, dropped and refused; which label explodes.
 
 import { h } from "../dom.js";
-import { lineFigure } from "../figure.js";
 import { bytes, clock, count, duration, figures, shown, text, whole } from "../format.js";
-import { cols, figuresList, findingRow, quantile } from "../rows.js";
+import { lineFigure } from "../plot.js";
+import { cols, figuresList, findingRow, note, quantile } from "../rows.js";
 import { segment, to } from "../state.js";
-import { note } from "../states.js";
 
 export const title = () => "otelkit itself";
 export const path = (_at, context) => ({ path: "otelkit", parameters: { columns: context.narrow() ? 60 : 180 } });

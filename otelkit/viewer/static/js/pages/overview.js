@@ -5,10 +5,10 @@
 
 import { h } from "../dom.js";
 import { rate, shown, whole } from "../format.js";
+import { machineTiles } from "../machine.js";
 import { bar, severity } from "../marks.js";
-import { cols, findingRow, hueOf, jobParts, machineTiles, phaseBar, quantile, serviceTable, toneOf } from "../rows.js";
+import { cols, findingRow, hueOf, jobParts, phaseBar, quantile, serviceTable, toneOf } from "../rows.js";
 import { range, segment, to } from "../state.js";
-import { nothingOfKind } from "../states.js";
 
 const muted = new Map(); // finding's id -> the window it was muted in
 const windowKey = () => JSON.stringify(range().written);
@@ -68,7 +68,7 @@ export function draw(data, context) {
       data.services.length ? h("section", { class: "section", key: "services" }, serviceTable(data.services, context.narrow())) : null,
       pair.length ? h("div", { class: some ? "columns" : "", key: "pair" }, pair) : null,
       data.machine ? h("section", { class: "section", key: "machine" }, h("div", { class: "title" }, h("h2", null, "This machine"), h("span", { class: "sub" }, h("a", { class: "quiet", href: to(`hosts/${segment(data.machine.host)}`) }, data.machine.host))), machineTiles(data.machine)) : null,
-      !data.services.length && !pair.length && !data.machine ? nothingOfKind("services", "Something arrives, but no service, model, job or machine is in it yet.") : null,
+      !data.services.length && !pair.length && !data.machine ? { nothing: "services", text: "Something arrives, but no service, model, job or machine is in it yet." } : null,
     ],
   };
 }

@@ -3,15 +3,14 @@
 //
 // One service: its actions; of the chosen one latency, requests and errors on one axis; a trace beside it.
 
-import { question, address } from "../api.js";
+import { address, question } from "../api.js";
 import { h } from "../dom.js";
 import { brief, percent, plural, shown, text, whole } from "../format.js";
 import { errorStrip, heatmapPart, heatmapTable, rampKey, requestStrip } from "../heatmap.js";
 import { asTables } from "../keyboard.js";
 import { key, severity, spark } from "../marks.js";
-import { openCell, openTrace, peekEdge, syncPeek } from "../peek.js";
 import { cols, perSecond, plainText, quantile, quantileText, toneOf } from "../rows.js";
-import { change, here, route, segment } from "../state.js";
+import { change, here, openTrace, route, segment } from "../state.js";
 
 let unfolded = false;
 export const title = (at) => at.name;
@@ -71,9 +70,9 @@ function latency(data, context) {
   const lines = [{ name: "p95", values: chosen.p95.values, shown: row && !failures ? quantileText(row.p95) : null }, { name: "p50", values: chosen.p50.values, shown: row && !failures ? quantileText(row.p50) : null }];
   const strips = [{ ...requestStrip(chosen.requests), last: row ? text(rateOf(row)) : "" }, { ...errorStrip(chosen.errors), last: row ? text(percent(row.error_share)) : "" }];
   const props = {
-    axis, heatmap, lines, strips, exemplars: chosen.exemplars, chosen: route().query.get("trace"), tie: peekEdge, height: context.narrow() ? 220 : 276,
+    axis, heatmap, lines, strips, exemplars: chosen.exemplars, chosen: route().query.get("trace"), tie: context.peekEdge, height: context.narrow() ? 220 : 276,
     open: openTrace,
-    select: (cell) => openCell({ service: data.name, action: chosen.action, from: cell.from, to: cell.to, low: cell.low, high: cell.high }, cell.text),
+    select: (cell) => context.openCell({ service: data.name, action: chosen.action, from: cell.from, to: cell.to, low: cell.low, high: cell.high }, cell.text),
   };
   const sub = `one cell: ${brief(axis.step)} × one bucket${heatmap.every ? `; reported every ${brief(heatmap.every)}` : ""}`;
   const p95 = row?.p95 ? `p95 ${quantileText(row.p95)}` : "";
@@ -89,7 +88,7 @@ const rateOf = (row) => (row.rate === null ? [["–", ""]] : [[row.rate >= 1000 
 const shownRate = (v) => (v >= 100 ? whole(v) : v >= 10 ? v.toFixed(1) : v.toFixed(2));
 
 export function draw(data, context) {
-  syncPeek(data.chosen?.exemplars ?? [], context.draw);
+  context.peek(data.chosen?.exemplars ?? []);
   const children = [actions(data, context), data.chosen ? latency(data, context) : null];
   return { title: data.name, verdict: [data.headline.text, data.headline.note].filter(Boolean).join(", ") || plainText(data.findings[0]?.sentence ?? []), children };
 }

@@ -8,11 +8,9 @@ import { h } from "../dom.js";
 import { clock, difference, duration, factor, percent, plural, shown, text, whole } from "../format.js";
 import { copy } from "../keyboard.js";
 import { severity } from "../marks.js";
-import { cols, figuresList, sentence } from "../rows.js";
-import { attributeList, momentRows } from "../span.js";
+import { cols, figuresList, note, sentence } from "../rows.js";
 import { change, fixed, route, segment, to } from "../state.js";
-import { note } from "../states.js";
-import { flatPath, waterfall } from "../waterfall.js";
+import { attributeList, flatPath, momentRows, waterfall } from "../waterfall.js";
 
 let moment = { span: null, data: null };
 export const title = () => "Trace";

@@ -6,15 +6,13 @@
 import { address, ask, question } from "../api.js";
 import { h } from "../dom.js";
 import { clock, duration, shown, text, whole } from "../format.js";
-import { key, logShare, severity, decades } from "../marks.js";
-import { cols } from "../rows.js";
+import { decades, key, logShare, severity } from "../marks.js";
+import { cols, note } from "../rows.js";
 import { scatter } from "../scatter.js";
 import { change, go, here, route, segment, to } from "../state.js";
-import { nothingOfKind, note } from "../states.js";
 
 let more = { cursor: null, rows: [] };
 export const title = () => "Traces";
-export const choose = (at) => (at.name ? import("./trace.js") : null);
 const asked = (at) => ({ name: at.query.get("name"), sort: at.query.get("sort"), failed: at.query.get("failures") ? "true" : null });
 export function path(at, context) {
   more = { cursor: null, rows: [] };
@@ -61,7 +59,7 @@ export function draw(data, context) {
   const open = (point) => go(to(`traces/${segment(point.trace_id)}`));
   const csv = address(question("traces", { from: route().query.get("from"), to: route().query.get("to"), q: route().query.get("q"), format: "csv", part: "rows" }));
   const count = `${whole(data.total)}${data.total_at_least ? " or more" : ""} kept ${data.total === 1 ? "trace" : "traces"}`;
-  const empty = context.frame?.counts.traces ? note("No kept trace matches in this range. A longer range, or fewer parts in the filter, may find some.") : nothingOfKind("traces", "No trace has arrived yet.");
+  const empty = context.frame?.counts.traces ? note("No kept trace matches in this range. A longer range, or fewer parts in the filter, may find some.") : { nothing: "traces", text: "No trace has arrived yet." };
   return {
     title: "Traces",
     verdict: [data.headline.text, data.headline.note].filter(Boolean).join(", ") || count,
