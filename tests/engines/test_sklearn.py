@@ -34,6 +34,7 @@ from otelkit.testing import Telemetry, capture, strict
 
 pytestmark = pytest.mark.engines
 
+ROOT = Path(__file__).parents[2]
 DIGITS, TARGETS = load_digits(return_X_y=True)
 
 
@@ -273,3 +274,15 @@ def test_a_program_that_knows_nothing_of_it_shows_up_right(tmp_path: Path) -> No
         assert receiver.total("inference.requests") == 27
         assert receiver.total("inference.duration") == 27
         assert receiver.total("inference.items") == 400 + 25 + 1397
+
+
+def test_the_example_prints_what_its_page_says(tmp_path: Path) -> None:
+    """A search is one call, its predictions nine."""
+    example = ROOT / "examples" / "engines" / "sklearn_digits.py"
+    with OtlpReceiver("http") as receiver:
+        done = subprocess.run(
+            [sys.executable, example], env=environment(receiver), capture_output=True, text=True, timeout=100
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "inference.requests GridSearchCV[Pipeline[SVC]] predict 9" in done.stdout
+    assert done.stdout in (ROOT / "docs" / "inference.md").read_text()

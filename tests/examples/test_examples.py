@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+INFERENCE = EXAMPLES.parent / "docs" / "inference.md"
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 
@@ -143,3 +144,20 @@ def test_spans_nest_and_carry_the_error(tmp_path):
     )
     failed = [span["name"] for span in spans if span["status"]["status_code"] == "ERROR"]
     assert sorted(failed) == ["charge", "checkout"]
+
+
+def test_inferences_by_hand_are_counted_with_their_phases_and_cache(tmp_path):
+    """The output that docs/inference.md shows: warm-up apart, one error, items of good steps only."""
+    output = run("inference_by_hand.py", tmp_path)
+    assert output in INFERENCE.read_text()
+    lines = output.splitlines()
+    assert "inference.requests inference.model=ranker inference.warmup=false 3" in lines
+    assert "inference.errors error.type=ZeroDivisionError inference.model=ranker inference.warmup=false 1" in lines
+    assert "inference.cache.hits inference.model=ranker inference.warmup=false 2" in lines
+
+
+def test_a_tracked_loop_counts_its_batches_items_and_errors(tmp_path):
+    """The output that docs/inference.md shows, and no bar where nobody looks on."""
+    output = run("track_loop.py", tmp_path)
+    assert output == "epoch 0: 50 batches, 784 items, 1 failed\nepoch 1: 50 batches, 784 items, 1 failed\n"
+    assert output in INFERENCE.read_text()

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import otelkit
+from otelkit import semconv
+from otelkit._core._snapshot import Metric
 from otelkit.exporters._exposition import render
 from otelkit.instruments.registry import default_registry
 from otelkit.loops import Generation
@@ -91,3 +94,16 @@ def test_throughput_is_a_rate(samples: list[Any]) -> None:
     ]
     assert found.name == "inference_throughput_per_second"
     assert found.value > 0
+
+
+def test_the_page_names_the_whole_vocabulary() -> None:
+    """Each metric with its unit, and each attribute."""
+    text = (Path(__file__).parents[2] / "docs" / "inference.md").read_text()
+    names = {name: value for name, value in vars(semconv).items() if name.startswith(("INFERENCE_", "GEN_AI_"))}
+    metrics = [value for value in names.values() if isinstance(value, Metric)]
+    assert len(metrics) > 15
+    for metric in metrics:
+        (row,) = [line for line in text.splitlines() if line.startswith("|") and f"`{metric.name}`" in line]
+        assert metric.unit in row
+    for name in ("ENGINE", "MODEL", "OPERATION", "PHASE", "WARMUP", "PROVIDER"):
+        assert f"| `{names[f'INFERENCE_{name}']}` |" in text
