@@ -90,10 +90,11 @@ class GenerationStep(Step):
     Attributes:
         input_tokens: Of the prompt; None if not known.
         output_tokens: Generated so far; set it, or add to it, while it runs.
+        decoding_steps: Tokens of the longest sequence; None to take the mean of all, ``output_tokens / batch_size``.
         parameters: More attributes for the span, such as gen_ai.request.temperature; never content.
     """
 
-    __slots__ = ("_first", "_values", "input_tokens", "output_tokens", "parameters")
+    __slots__ = ("_first", "_values", "decoding_steps", "input_tokens", "output_tokens", "parameters")
 
     def __init__(self, recorder: Generation, batch_size: float | None, warmup: bool | None) -> None:
         super().__init__(recorder, batch_size, warmup)
@@ -101,6 +102,7 @@ class GenerationStep(Step):
         self._first: float | None = None
         self.input_tokens: int | None = None
         self.output_tokens = 0
+        self.decoding_steps: int | None = None
         self.parameters: dict[str, Any] = {}
 
     def first_token(self) -> None:
@@ -125,7 +127,7 @@ class GenerationStep(Step):
         _family(semconv.GEN_AI_TIME_TO_FIRST_TOKEN, bounds).find(values).observe(until_first)
         if self.output_tokens > 1:
             # A step of several prompts makes their tokens side by side: each waits for its own next one only.
-            each = self.output_tokens / max(self.batch_size or 1, 1)
+            each = self.decoding_steps or self.output_tokens / max(self.batch_size or 1, 1)
             if each > 1:
                 per_token = (seconds - until_first) / (each - 1)
                 bounds = semconv.GEN_AI_OUTPUT_TOKEN_BUCKETS

@@ -8,7 +8,7 @@ import re
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ("name_of_file", "name_of_graph")
+__all__ = ("name_of_checkpoint", "name_of_file", "name_of_graph")
 
 UNNAMED = "unnamed"
 
@@ -22,6 +22,9 @@ _MEANINGLESS = re.compile(
 
 _HUB = re.compile(r"models--(?P<owner>[^/]+?)--(?P<name>.+)")
 """A folder of Hugging Face's cache."""
+
+_ON_HUB = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+"""``gpt2``, ``openai-community/gpt2``; a folder in the working directory may look the same, and is as good a name."""
 
 _FOLDERS = 4
 """Folders above a file in which a name is looked for."""
@@ -37,6 +40,17 @@ def name_of_file(path: Any) -> str:
         if not _MEANINGLESS.fullmatch(name):
             return name
     return pure.stem or UNNAMED
+
+
+def name_of_checkpoint(name_or_path: Any, kind: str) -> str:
+    """Return the name on the hub, or the folder's, of a checkpoint; ``kind``, its class, if it was never loaded."""
+    text = str(name_or_path or "")
+    if not text:
+        return kind
+    if _ON_HUB.fullmatch(text) and not PurePath(text).is_absolute():
+        return text
+    name = name_of_file(f"{text}/model")
+    return kind if name == "model" else name
 
 
 def name_of_graph(name: str) -> str:
