@@ -118,10 +118,7 @@ def test_generation(telemetry: Telemetry) -> None:  # noqa: F811
 )
 def test_ways_of_decoding(telemetry: Telemetry, options: dict, rows: int, new: int) -> None:  # noqa: F811
     """However tokens are chosen: sequences are the items, and their tokens are counted."""
-    prompts = {
-        "input_ids": torch.tensor([[3, 4, 5], [0, 6, 7]]),
-        "attention_mask": torch.tensor([[1, 1, 1], [0, 1, 1]]),
-    }
+    ids, mask = torch.tensor([[3, 4, 5], [0, 6, 7]]), torch.tensor([[1, 1, 1], [0, 1, 1]])
     gpt2().generate(input_ids=ids, attention_mask=mask, max_new_tokens=8, **options)
     assert telemetry.value("inference.requests") == 1
     assert telemetry.value("inference.items", MODEL) == rows
