@@ -69,8 +69,12 @@ def _instrumentors() -> Iterator[tuple[str, type[Instrumentor]]]:
 
 def _row(name: str, cls: type[Instrumentor], pinned: Mapping[str, str]) -> str:
     required = [Requirement(text) for text in (*cls.requires, *cls.requires_any)]
-    versions = ", ".join(f"{each.name} {each.specifier}" if each.specifier else each.name for each in required)
-    tested = ", ".join(pinned.get(canonicalize_name(each.name), "-") for each in required)
+    joint = ", " if cls.requires else " or "
+    versions = joint.join(f"{each.name} {each.specifier}" if each.specifier else each.name for each in required)
+    found = {
+        each.name: pinned[canonicalize_name(each.name)] for each in required if canonicalize_name(each.name) in pinned
+    }
+    tested = ", ".join(found.values() if len(required) == 1 else map(" ".join, found.items()))
     standard = "Python's own"
     return f"| {cls.title} | `{name}` | {versions or standard} | {tested or 'Python 3.11'} | {cls.signals} |\n"
 
