@@ -19,7 +19,13 @@ from otelkit.testing import Telemetry, capture, strict
 
 pytestmark = pytest.mark.engines
 
-ADAPTERS = ["sklearn.SklearnAdapter"]
+ADAPTERS = [
+    "sklearn.SklearnAdapter",
+    "onnxruntime.OnnxRuntimeAdapter",
+    "torch.TorchAdapter",
+    "transformers.GenerateAdapter",
+    "transformers.PipelineAdapter",
+]
 """Module and class, in engines/adapters."""
 
 
@@ -28,7 +34,7 @@ def _adapter_class(name: str) -> type[Adapter]:
     return getattr(importlib.import_module(f"engines.adapters.{module}"), cls)
 
 
-@pytest.fixture(params=ADAPTERS, ids=lambda name: name.partition(".")[0])
+@pytest.fixture(params=ADAPTERS, ids=lambda name: name.partition(".")[2])
 def adapter(request: pytest.FixtureRequest) -> Iterator[Adapter]:
     """An engine, instrumented before its model is made; failures inside otelkit fail the test."""
     cls = _adapter_class(request.param)

@@ -11,19 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import tokenizers
 import torch
 from otelkit_instrumentation.inference._model_names import name_of_checkpoint
 from otelkit_instrumentation.inference.torch import TorchInstrumentor
 from otelkit_instrumentation.inference.transformers import TransformersInstrumentor
+from support.tiny_transformers import classifier, gpt2, tokenizer
 from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
     GenerationConfig,
     GenerationMixin,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
     TextStreamer,
@@ -35,8 +30,6 @@ from otelkit.testing import Telemetry, strict_guard, telemetry  # noqa: F401 - f
 
 pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("strict_guard")]
 
-WORDS = ["[PAD]", "[EOS]", "[UNK]", *(f"w{number}" for number in range(61))]
-END = 1
 MODEL = {"inference.model": "tiny"}
 GEN_AI = {
     "gen_ai.operation.name": "text_completion",
@@ -56,24 +49,6 @@ def _instrumented() -> Iterator[None]:
     for each in instrumentors:
         each.uninstrument()
     assert (GenerationMixin.generate, GenerationMixin._has_unfinished_sequences) == before
-
-
-def gpt2(**config: Any) -> GPT2LMHeadModel:
-    """Return a GPT-2 of two tiny layers that never ends by itself, unless it is told to."""
-    torch.manual_seed(0)
-    ids = {"eos_token_id": None, "pad_token_id": 0, "bos_token_id": 1}
-    small = {"n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 64, "vocab_size": len(WORDS)}
-    return GPT2LMHeadModel(GPT2Config(**(small | ids | config), name_or_path="tiny")).eval()
-
-
-def tokenizer() -> PreTrainedTokenizerFast:
-    """Return a tokenizer that knows the words w0 to w60."""
-    vocabulary = {word: number for number, word in enumerate(WORDS)}
-    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="[PAD]", eos_token="[EOS]", unk_token="[UNK]", padding_side="left"
-    )
 
 
 def tokens(telemetry: Telemetry, kind: str) -> float:  # noqa: F811
@@ -232,18 +207,6 @@ def test_same_tokens_as_ever() -> None:
 
 
 # -- pipelines ----------------------------------------------------------------
-
-
-def classifier() -> Any:
-    """Return a text classifier of one tiny layer."""
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
-    )
-    config._name_or_path = "tiny"
-    return pipeline(
-        "text-classification", model=BertForSequenceClassification(config).eval(), tokenizer=tokenizer(), device="cpu"
-    )
 
 
 def test_pipeline_on_one_input(telemetry: Telemetry) -> None:  # noqa: F811
