@@ -50,7 +50,7 @@ def run(code: str, folder: Path) -> str:
 
 def test_snippets_are_found() -> None:
     """The page has the snippets that the tests below speak of."""
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 5
 
 
 def test_first_snippet_counts_what_the_page_says(tmp_path: Path) -> None:
@@ -117,3 +117,11 @@ def test_the_page_of_prometheus_client_shows_otelkits_metrics(tmp_path: Path) ->
     code = "import otelkit\nlater = otelkit.counter('later')\n" + SNIPPETS[3]
     code += "\nlater.increment(3)\nprint(prometheus_client.generate_latest().decode())"
     assert re.search(r"^later_total\{.*\} 3.0$", run(code, tmp_path), re.MULTILINE)
+
+
+def test_models_and_loops_snippet_counts_items(tmp_path: Path) -> None:
+    """One inference of two rows, and a hundred batches of two; what is not installed is left out silently."""
+    page = run(SNIPPETS[4] + SHOW, tmp_path)
+    assert re.search(r'^inference_items_total\{.*inference_model="ranker".*\} 2(\.0)?$', page, re.MULTILINE)
+    assert re.search(r'^inference_items_total\{.*inference_model="train".*\} 200(\.0)?$', page, re.MULTILINE)
+    assert re.search(r'^inference_phase_duration_seconds_count\{.*inference_phase="compute".*\} 1$', page, re.MULTILINE)

@@ -20,6 +20,7 @@ from otelkit._core._number_cells import CounterCell, GaugeCell, UpDownCell
 from otelkit._core._summary_cell import SummaryCell
 from otelkit._core._timing import Timing
 from otelkit.instruments.histogram import BoundTimer, Timer
+from otelkit.loops.by_hand import MarkedStep
 
 
 @otelkit.metered
@@ -136,3 +137,30 @@ def timed(value: int) -> int:
 def timers() -> None:
     assert_type(timed(1), int)
     timed("1")  # pyright: ignore[reportArgumentType]
+
+
+@otelkit.inference("ranker", batch_size=len)
+def score(rows: list[int]) -> float:
+    return float(sum(rows))
+
+
+async def inferences(batches: list[list[int]], stream: AsyncIterator[str]) -> None:
+    assert_type(score([1]), float)
+    with otelkit.inference("ranker", batch_size=3) as step:
+        assert_type(step, MarkedStep)
+        with step.phase("compute"):
+            step.device_time(0.1)
+    async with otelkit.inference("ranker"):
+        pass
+    for batch in otelkit.track(batches, name="train", batch_size=len):
+        assert_type(batch, list[int])
+    async for text in otelkit.track(stream, name="stream"):
+        assert_type(text, str)
+    assert_type(otelkit.instrument("celery", "torch"), tuple[str, ...])
+    assert_type(otelkit.uninstrument(), tuple[str, ...])
+
+    score("x")  # pyright: ignore[reportArgumentType]
+    otelkit.inference(7)  # pyright: ignore[reportArgumentType]
+    otelkit.track(7)  # pyright: ignore[reportArgumentType]
+    otelkit.track(batches, batch_size="len")  # pyright: ignore[reportArgumentType]
+    otelkit.instrument(7)  # pyright: ignore[reportArgumentType]
