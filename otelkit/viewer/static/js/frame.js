@@ -41,7 +41,7 @@ export function drawSide(place, frame) {
       icon(ICONS[name]), h("span", { class: "word" }, name === "batch" ? ["Batch", h("span", { class: "wide-only" }, " & jobs")] : title),
       counted && counts[counted] ? h("span", { class: "n" }, whole(counts[counted])) : null));
   const more = h("li", { class: "more" }, h("a", { href: "#more", on: { click: (event) => { event.preventDefault(); openMore(event.currentTarget); } } }, icon(ICONS.more), h("span", { class: "word" }, "More")));
-  morph(place, [brand("side"), h("ul", { class: "nav" }, PAGES.map(item), more), senders(frame), cost(frame)]);
+  morph(place, [brand("wide"), h("ul", { class: "nav" }, PAGES.map(item), more), senders(frame), cost(frame)]);
 }
 
 function senders(frame) {

@@ -164,9 +164,11 @@ function mount(place, first) {
       }
       ctx.stroke();
       ctx.restore();
-      ctx.fillStyle = colour("t2");
       ctx.font = `${11 * ratio}px Inter, system-ui, sans-serif`;
       ctx.textAlign = "left";
+      ctx.fillStyle = colour("bg");
+      ctx.fillRect(x2 + 2 * ratio, bbox.top, ctx.measureText("warm-up, kept apart").width + 8 * ratio, 16 * ratio);
+      ctx.fillStyle = colour("t2");
       ctx.fillText("warm-up, kept apart", x2 + 6 * ratio, bbox.top + 10 * ratio);
     }
   }
