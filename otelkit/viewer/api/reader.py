@@ -105,6 +105,10 @@ class Reader:
                 chosen = [each for each in chosen if holds((term,), each.attributes, each.resource)]
         return chosen
 
+    def fulfilled(self, name: str, terms: Sequence[Term]) -> bool:
+        """Tell whether any series of a metric has what all terms ask for."""
+        return any(holds(terms, each.attributes, each.resource) for each in self.store.series(name))
+
     def ignored(self, terms: Iterable[Term], names: Iterable[str]) -> list[Ignored]:
         """Return the terms that apply to none of these metrics, with the reason."""
         names = tuple(names)

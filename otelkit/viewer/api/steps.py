@@ -168,3 +168,12 @@ def _added(known: Row, row: Row) -> Row:
         right if left is None else left if right is None else left + right
         for left, right in zip(known, row, strict=True)
     ]
+
+
+def quantiles(of: Distribution, share: float) -> Row:
+    """Return a quantile in each step, where there is at least half an observation."""
+    row: Row = []
+    for each in of.steps:
+        reading = buckets.quantile(of.bounds, each[:-1], share) if each is not None and sum(each[:-1]) >= 0.5 else None
+        row.append(reading.value if reading is not None else None)
+    return row

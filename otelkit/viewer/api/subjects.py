@@ -31,7 +31,7 @@ def counts(context: Context) -> Counts:
         for each in store.series(name)
     }
     return Counts(
-        services=len(_services(context)),
+        services=len(services(context)),
         traces=store.statistics().traces,
         inference=len(models),
         batch=len(jobs),
@@ -40,7 +40,8 @@ def counts(context: Context) -> Counts:
     )
 
 
-def _services(context: Context) -> set[str]:
+def services(context: Context) -> set[str]:
+    """Return the names of all services, measured or traced."""
     found: set[str] = set()
     measured: set[str] = set()
     for family in families.find(context.reader.names()):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from otelkit.viewer.api import calls, rows
+from otelkit.viewer.api import calls, jobs, machines, models, rows, steps
 from otelkit.viewer.api.context import Context
 from otelkit.viewer.api.findings import verdict
 from otelkit.viewer.api.parameters import Window
@@ -20,7 +20,7 @@ def answer(context: Context, window: Window) -> Overview:
         headline=verdict.headline(context, span, findings, context.is_empty),
         findings=findings,
         services=rows.services(context, span, calls.read(context.reader, span, terms), findings),
-        inference=[],
-        batch=[],
-        machine=None,
+        inference=models.rows(context, span, steps.read(context.reader, span, terms)),
+        batch=jobs.rows(jobs.read(context, span, terms), findings),
+        machine=machines.most_active(context, span),
     )
