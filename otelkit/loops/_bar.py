@@ -59,9 +59,14 @@ class Bars:
                 self._loops.append(loop)
             self._draw()
 
+    @property
+    def shown(self) -> bool:
+        """Whether there is anything to draw."""
+        return bool(self._loops)
+
     def refresh(self) -> None:
-        """Draw, if there is anything to and it is time."""
-        if self._loops and perf_counter() >= self._next:
+        """Draw, if it is time."""
+        if perf_counter() >= self._next:
             self._draw()
 
     def close(self, loop: Track[Any]) -> None:
@@ -78,6 +83,8 @@ class Bars:
     def _draw(self) -> None:
         with self._lock:
             self._next = perf_counter() + _INTERVAL_S
+            if not self._loops:
+                return
             *outer, innermost = self._loops
             parts = [f"{loop.name} {_count(loop)}" for loop in outer]
             self._write("  ".join([*parts, progress(innermost)]), "")

@@ -65,8 +65,6 @@ def inference(
 class MarkedStep(Step):
     """A `Step` that can also decorate: each call is then a step of its own."""
 
-    __slots__ = ()
-
     def phase(self, name: str) -> Timing:
         """As `Step.phase`; where the step has a span that is recorded, the phase has one, too."""
         with guard.shield("a phase of an inference step"):

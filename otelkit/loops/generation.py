@@ -94,7 +94,7 @@ class GenerationStep(Step):
         parameters: More attributes for the span, such as gen_ai.request.temperature; never content.
     """
 
-    __slots__ = ("_first", "_values", "decoding_steps", "input_tokens", "output_tokens", "parameters")
+    _says_more = True
 
     def __init__(self, recorder: Generation, batch_size: float | None, warmup: bool | None) -> None:
         super().__init__(recorder, batch_size, warmup)

@@ -20,7 +20,7 @@ from otelkit.loops.recorder import Inference, inference_of
 __all__ = ("Track", "track")
 
 T = TypeVar("T")
-Size = int | Callable[[Any], float]
+Size = float | Callable[[Any], float]
 
 
 def track(
@@ -63,7 +63,8 @@ def track(
         and not hasattr(iterable, "__getitem__")
     ):
         raise DeclarationError("something to iterate over", iterable, where)
-    if batch_size is not None and not callable(batch_size) and not isinstance(batch_size, (int, float)):
+    number = isinstance(batch_size, (int, float)) and batch_size >= 0
+    if batch_size is not None and not callable(batch_size) and not number:
         remedy = "Give the number of items in each element, or a callable such as len."
         raise DeclarationError("batch_size as a number or a callable", batch_size, where, remedy)
     recorder = inference_of("loop", name, "iterate", warmup_steps=0, spans=False)
@@ -95,7 +96,9 @@ class Track(Generic[T]):
         self.started = 0.0
         self._iterable = iterable
         self._recorder = recorder
-        self._size = size
+        self._ask = size if callable(size) else None
+        self._size: Any = 1 if size is None else size
+        self._items: float | None = None
         self._warmup = warmup
         self._bar = bar
         self._entered = False
@@ -135,7 +138,7 @@ class Track(Generic[T]):
         self._entered = False
         seconds, self._pending = self._pending, None
         if seconds is not None:  # the iteration that was left in the middle
-            self._record(seconds, error)
+            self.worked(seconds, error)
             self.finish()
 
     async def __aenter__(self) -> Self:
@@ -159,25 +162,38 @@ class Track(Generic[T]):
 
     def received(self, item: Any, seconds: float) -> None:
         """An item came after ``seconds``; the iteration begins."""
-        with guard.shield("otelkit.track"):
+        try:
             self._pending = None
             self.wait_s += seconds
-            self._items = self._sized(item)
+            self._items = self._size if self._ask is None else self._asked(item)
             self._series = series = self._recorder.series(self.iterations < self._warmup)
             series.wait.observe(seconds)
             if not next(series.calls.tick) % 100:
                 series.calls.flush()
+        except Exception as error:
+            guard.failed("otelkit.track", error)
 
-    def worked(self, seconds: float) -> None:
+    def worked(self, seconds: float, error: BaseException | None = None) -> None:
         """The iteration is over after ``seconds``."""
-        self._record(seconds, None)
+        try:
+            series, self._series = self._series, None
+            error = error or self._failure
+            self._failure = None
+            self.work_s += seconds
+            self.iterations += 1
+            if series is not None:
+                self._record(series, seconds, error)
+        except Exception as own:
+            guard.failed("otelkit.track", own)
+        if bars.shown:
+            bars.refresh()
 
     def left(self, seconds: float) -> None:
         """The iteration is over, and so is the loop: nobody asks for another item."""
         if self._entered:
             self._pending = seconds  # __exit__ will know how it went
             return
-        self._record(seconds, None)
+        self.worked(seconds)
         self.finish()
 
     def source_failed(self, error: BaseException, seconds: float) -> None:
@@ -195,39 +211,28 @@ class Track(Generic[T]):
         """The loop is over."""
         bars.close(self)
 
-    def _record(self, seconds: float, error: BaseException | None) -> None:
-        with guard.shield("otelkit.track"):
-            series, self._series = self._series, None
-            error = error or self._failure
-            self._failure = None
-            self.work_s += seconds
-            self.iterations += 1
-            if series is None:
-                return
-            calls = series.calls
-            if error is not None:
-                self.errors += 1
-                target, seconds = failed(calls, error, seconds)
-                target.buffer.append(seconds)
-                return
-            if seconds > calls.floor:
-                seconds = calls.capture(seconds)
-            calls.buffer.append(seconds)
-            if self._items is not None:
-                self.items += self._items
-                series.sizes.observe(self._items)
-        bars.refresh()
+    def _record(self, series: Series, seconds: float, error: BaseException | None) -> None:
+        calls = series.calls
+        if error is not None:
+            self.errors += 1
+            target, seconds = failed(calls, error, seconds)
+            target.buffer.append(seconds)
+            return
+        if seconds > calls.floor:
+            seconds = calls.capture(seconds)
+        calls.buffer.append(seconds)
+        items = self._items
+        if items is not None:
+            self.items += items
+            series.sizes.observe(items)
 
     def _is_plain(self) -> bool:
         """Tell whether there is nothing to do: otelkit is switched off, and no bar to be drawn."""
         return not self._recorder.on and not (watched() if self._bar is None else self._bar)
 
-    def _sized(self, item: Any) -> float | None:
-        size = self._size
-        if not callable(size):
-            return 1 if size is None else size
+    def _asked(self, item: Any) -> float | None:
         try:
-            found = size(item)
+            found = self._ask(item)  # type: ignore[misc]
             return found if found >= 0 else None
         except Exception as error:
             guard.failed("batch_size of otelkit.track", error)
@@ -240,43 +245,37 @@ class _Steps(Generic[T]):
     def __init__(self, loop: Track[T], source: Any) -> None:
         self._loop = loop
         self._source = source
-        self._got: float | None = None
+        self._got = 0.0
         loop.begin()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T:
-        asked = self._ask()
+        asked = perf_counter()
+        if self._got:
+            self._loop.worked(asked - self._got)
+            self._got = 0.0
         try:
             item = next(self._source)
         except StopIteration:
             self._loop.finish()
             raise
         except BaseException as error:
-            self._loop.source_failed(error, perf_counter() - asked)
-            self._loop.finish()
+            self._fail(error, asked)
             raise
-        return self._give(item, asked)
-
-    def _ask(self) -> float:
-        asked = perf_counter()
-        got, self._got = self._got, None
-        if got is not None:
-            self._loop.worked(asked - got)
-        return asked
-
-    def _give(self, item: T, asked: float) -> T:
-        got = perf_counter()
-        self._loop.received(item, got - asked)
+        self._loop.received(item, perf_counter() - asked)
         self._got = perf_counter()
         return item
 
+    def _fail(self, error: BaseException, asked: float) -> None:
+        self._loop.source_failed(error, perf_counter() - asked)
+        self._loop.finish()
+
     def __del__(self) -> None:
         try:
-            got, self._got = self._got, None
-            if got is not None:
-                self._loop.left(perf_counter() - got)
+            if self._got:
+                self._loop.left(perf_counter() - self._got)
         except Exception:  # noqa: S110 - Python is ending, and has taken away what this needs
             pass
 
@@ -288,17 +287,21 @@ class _AsyncSteps(_Steps[T]):
         return self
 
     async def __anext__(self) -> T:
-        asked = self._ask()
+        asked = perf_counter()
+        if self._got:
+            self._loop.worked(asked - self._got)
+            self._got = 0.0
         try:
             item = await anext(self._source)
         except StopAsyncIteration:
             self._loop.finish()
             raise
         except BaseException as error:
-            self._loop.source_failed(error, perf_counter() - asked)
-            self._loop.finish()
+            self._fail(error, asked)
             raise
-        return self._give(item, asked)
+        self._loop.received(item, perf_counter() - asked)
+        self._got = perf_counter()
+        return item
 
 
 def _length(iterable: Any) -> int | None:
