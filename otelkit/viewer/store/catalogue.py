@@ -32,10 +32,22 @@ class LiveSeries:
     Attributes:
         head: What arrives now, or None.
         frozen: Heads that are being written into chunks just now.
+        packed_until_ns: Time of the latest point that is in a chunk.
         exemplars: As they came last, raw: a cumulative series repeats its exemplars with each export.
     """
 
-    __slots__ = ("attributes", "exemplars", "first_ns", "frozen", "head", "id", "last_ns", "metric", "resource")
+    __slots__ = (
+        "attributes",
+        "exemplars",
+        "first_ns",
+        "frozen",
+        "head",
+        "id",
+        "last_ns",
+        "metric",
+        "packed_until_ns",
+        "resource",
+    )
 
     def __init__(self, number: int, metric: Metric, resource: Attributes, attributes: Attributes) -> None:
         self.id = number
@@ -44,6 +56,7 @@ class LiveSeries:
         self.attributes = attributes
         self.first_ns = 0
         self.last_ns = 0
+        self.packed_until_ns = 0
         self.head: Head | None = None
         self.frozen: tuple[Head, ...] = ()
         self.exemplars: frozenset[bytes] = frozenset()
@@ -71,6 +84,7 @@ class LiveSeries:
         """Take the points of another one, which is the same series."""
         self.head, self.frozen = other.head, other.frozen
         self.first_ns, self.last_ns = other.first_ns, other.last_ns
+        self.packed_until_ns = other.packed_until_ns
 
     def to_series(self) -> Series:
         """Return it for readers."""
@@ -106,12 +120,14 @@ class Catalogue:
             self._add_metric(Metric(number, name, kind, unit, description, temporality, bool(monotonic), scope))
         for number, bounds in connection.execute("SELECT id, bounds FROM layouts"):
             self._add_layout(number, tuple(_decode(bounds)))
+        packed = dict(connection.execute("SELECT series_id, max(end_ns) FROM chunks GROUP BY series_id"))
         for number, metric_id, resource, attributes, first_ns, last_ns in connection.execute(
             "SELECT id, metric_id, resource, attributes, first_ns, last_ns FROM series"
         ):
             if metric_id in self.metrics:
                 live = self._add_series(number, self.metrics[metric_id], resource, attributes)
                 live.first_ns, live.last_ns = first_ns, last_ns
+                live.packed_until_ns = packed.get(number, 0)
                 if previous is not None and number in previous.series:
                     live.take_over(previous.series[number])
 

@@ -70,12 +70,24 @@ def join_listed(parts: Sequence[Sequence[Any]], from_ns: int, to_ns: int) -> lis
 
 def last_before(heads: Sequence[Head], since_ns: int, time_ns: int) -> tuple[int, int, float] | None:
     """Return (time, start, value) of the last point in memory before ``time_ns``, without copying them."""
-    for head in reversed(heads):
-        if isinstance(head, NumberHead):
-            for at in range(len(head) - 1, -1, -1):
-                if since_ns <= head.times_ns[at] < time_ns:
-                    return head.times_ns[at], head.starts_ns[at], head.values[at]
-    return None
+    latest: tuple[int, int, float] | None = None
+    for head in heads:
+        found = _last_in(head, since_ns, time_ns) if isinstance(head, NumberHead) else None
+        # Of one time the later head's.
+        if found is not None and (latest is None or found[0] >= latest[0]):
+            latest = found
+    return latest
+
+
+def _last_in(head: NumberHead, since_ns: int, time_ns: int) -> tuple[int, int, float] | None:
+    in_order = order_of(head.times_ns) is None
+    latest: tuple[int, int, float] | None = None
+    for at in range(len(head) - 1, -1, -1):
+        if since_ns <= head.times_ns[at] < time_ns and (latest is None or head.times_ns[at] > latest[0]):
+            latest = head.times_ns[at], head.starts_ns[at], head.values[at]
+            if in_order:
+                break
+    return latest
 
 
 def last_of(points: Numbers) -> tuple[int, int, float] | None:

@@ -110,6 +110,7 @@ class Sealing:
         if replaced:
             self._connection.execute("DELETE FROM chunks WHERE id = ?", (replaced,))
         times, body = _packed(points)
+        live.packed_until_ns = max(live.packed_until_ns, *times)
         self._connection.execute(
             "INSERT INTO chunks (series_id, start_ns, end_ns, resolution_ns, layout_id, points, body) "
             "VALUES (?, ?, ?, 0, ?, ?, ?)",

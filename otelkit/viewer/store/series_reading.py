@@ -13,7 +13,7 @@ from otelkit.viewer.store.catalogue import LiveSeries
 from otelkit.viewer.store.columns import unpack_points
 from otelkit.viewer.store.model import Exemplar, Numbers
 
-__all__ = ("read_chunks", "read_exemplars", "read_last_chunk")
+__all__ = ("read_chunks", "read_exemplars", "read_last_chunks")
 
 _SQL_VARIABLES = 500
 
@@ -38,14 +38,14 @@ def read_chunks(
     return found
 
 
-def read_last_chunk(connection: sqlite3.Connection, live: LiveSeries, since_ns: int, time_ns: int) -> list[Numbers]:
-    """Return the points of the last chunk that begins before ``time_ns``."""
-    row = connection.execute(
-        "SELECT resolution_ns, points, body FROM chunks WHERE series_id = ? AND end_ns >= ? AND start_ns < ? "
-        "ORDER BY start_ns DESC LIMIT 1",
+def read_last_chunks(connection: sqlite3.Connection, live: LiveSeries, since_ns: int, time_ns: int) -> list[Numbers]:
+    """Return the points of the chunks that may hold the last one before ``time_ns``, in the order they were packed."""
+    rows = connection.execute(
+        "SELECT resolution_ns, points, body FROM chunks WHERE series_id = ?1 AND start_ns < ?3 AND end_ns >= "
+        "(SELECT max(start_ns) FROM chunks WHERE series_id = ?1 AND end_ns >= ?2 AND start_ns < ?3) ORDER BY id",
         (live.id, since_ns, time_ns),
-    ).fetchone()
-    return [unpack_points(live.metric.kind, (), *row)] if row else []
+    )
+    return [unpack_points(live.metric.kind, (), *row) for row in rows]
 
 
 def read_exemplars(

@@ -39,7 +39,7 @@ from otelkit.viewer.store.pieces import SpanWriter
 from otelkit.viewer.store.retention import Retention
 from otelkit.viewer.store.schema import FILE_NAME, open_for_reading, open_for_writing
 from otelkit.viewer.store.sealing import Sealing
-from otelkit.viewer.store.series_reading import read_chunks, read_exemplars, read_last_chunk
+from otelkit.viewer.store.series_reading import read_chunks, read_exemplars, read_last_chunks
 from otelkit.viewer.store.trace_reading import find_traces, read_roots, read_services, read_spans
 
 __all__ = ("Store",)
@@ -203,10 +203,11 @@ class Store:
         since_ns = time_ns - _LOOK_BACK_NS
         for live in self._alive(series, ("gauge", "sum")):
             with self.catalogue.lock:
-                last = last_before(live.heads(), since_ns, time_ns)
-            if last is None:
-                parts = read_last_chunk(self._reader(), live, since_ns, time_ns)
-                last = last_of(join_numbers(parts, since_ns, time_ns)) if parts else None
+                last, packed_until_ns = last_before(live.heads(), since_ns, time_ns), live.packed_until_ns
+            if last is None or packed_until_ns >= last[0]:
+                parts = read_last_chunks(self._reader(), live, since_ns, time_ns)
+                packed = last_of(join_numbers(parts, since_ns, time_ns)) if parts else None
+                last = packed if last is None or (packed and packed[0] > last[0]) else last
             if last is not None:
                 found[live.id] = last
         return found

@@ -1,0 +1,18 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A dashboard for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.viewer import Viewer
+
+
+@pytest.fixture
+def viewer(tmp_path: Path) -> Iterator[Viewer]:
+    """Serve from a folder of the test's own."""
+    with Viewer(tmp_path / "data") as running:
+        yield running

@@ -1,0 +1,206 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Points: whatever order they come in, they are read in time's, and they survive packing, merging and restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.viewer import EVER, SECOND_NS, histogram, metrics, number
+
+from otelkit.viewer.ingest.metrics import MetricDecoder
+from otelkit.viewer.ingest.refusals import Refusals
+from otelkit.viewer.store.coarsening import coarse_numbers
+from otelkit.viewer.store.limits import Limits
+from otelkit.viewer.store.store import Store
+
+NOW = time.time_ns()
+
+
+class Written:
+    """A store and the way into it, without a server."""
+
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self._folder, self._limits = folder, limits
+        self.store = Store(folder, limits)
+        self.decoder = MetricDecoder()
+
+    def write(self, request: Message) -> None:
+        batch = self.store.batch()
+        self.decoder.decode(request.SerializeToString(), batch, Refusals())
+        self.store.commit(batch)
+
+    def seal(self) -> None:
+        """Pack everything that is in memory."""
+        sealing = self.store._sealing
+        sealing.begin(self.store.catalogue)
+        while sealing.running:
+            self.store.maintain()
+
+    def reopen(self) -> None:
+        self.store.close()
+        self.store, self.decoder = Store(self._folder, self._limits), MetricDecoder()
+
+    def values(self, name: str, from_ns: int = 0, to_ns: int = EVER) -> list[tuple[int, float]]:
+        ids = [series.id for series in self.store.series(name)]
+        found = self.store.numbers(ids, from_ns, to_ns)
+        return [(t, v) for each in found.values() for t, v in zip(each.times_ns, each.values, strict=True)]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Written]:
+    """A store in a folder of the test's own."""
+    made = Written(tmp_path)
+    yield made
+    made.store.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 40), st.integers(-5, 5)), min_size=1, max_size=60),
+    sealed=st.sets(st.integers(0, 59)),
+    reopened=st.sets(st.integers(0, 59)),
+)
+def test_order_and_repetition_do_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]], sealed: set[int], reopened: set[int]
+) -> None:
+    """
+    Out of order, twice, sealed or not, after a restart or not: ascending, one point a time, the last that came.
+    """
+    written = Written(tmp_path_factory.mktemp("points"))
+    expected: dict[int, float] = {}
+    for position, (second, value) in enumerate(steps):
+        at = NOW - (60 - second) * SECOND_NS
+        written.write(metrics(number("n", value, time_ns=at)))
+        expected[at] = value
+        if position in sealed:
+            written.seal()
+        if position in reopened:
+            written.reopen()
+    assert written.values("n") == sorted(expected.items())
+    middle = NOW - 40 * SECOND_NS
+    assert written.values("n", middle) == sorted((t, v) for t, v in expected.items() if t >= middle)
+    assert written.values("n", 0, middle) == sorted((t, v) for t, v in expected.items() if t < middle)
+    (series,) = written.store.series("n")
+    assert (series.first_ns, series.last_ns) == (min(expected), max(expected))
+    before = written.store.numbers_before([series.id], middle)
+    earlier = sorted((t, v) for t, v in expected.items() if t < middle)
+    assert before == ({series.id: (earlier[-1][0], 0, earlier[-1][1])} if earlier else {})
+    written.store.close()
+
+
+def test_a_restart_of_a_process_begins_anew(written: Written) -> None:
+    """A cumulative sum that falls keeps both starts: readers see a reset, and no negative rate."""
+    for second, start, value in ((1, 0, 100), (2, 0, 110), (3, 2, 4), (4, 2, 9)):
+        written.write(
+            metrics(number("n", value, time_ns=NOW + second * SECOND_NS, start_ns=NOW + start * SECOND_NS))
+        )  # fmt: skip
+    written.seal()
+    (series,) = written.store.series("n")
+    points = written.store.numbers([series.id], 0, EVER)[series.id]
+    assert list(points.values) == [100, 110, 4, 9]
+    assert [start - NOW for start in points.starts_ns] == [0, 0, 2 * SECOND_NS, 2 * SECOND_NS]
+
+
+def test_a_start_after_its_point_is_no_start(written: Written) -> None:
+    """A clock that stepped back: the point is kept, the start is unknown."""
+    written.write(metrics(number("n", 1, time_ns=NOW, start_ns=NOW + SECOND_NS)))
+    (series,) = written.store.series("n")
+    assert list(written.store.numbers([series.id], 0, EVER)[series.id].starts_ns) == [0]
+
+
+def test_bounds_that_change_make_another_run(written: Written) -> None:
+    """Each run has its own bounds, sealed or not; a bucket never moves into another one."""
+    for second in range(6):
+        bounds, buckets = ([1.0, 2.0], [second, 0, 0]) if second < 3 else ([5.0], [0, second])
+        written.write(metrics(histogram("h", bounds, buckets, time_ns=NOW + second * SECOND_NS)))
+        if second == 4:
+            written.seal()
+    written.reopen()
+    (series,) = written.store.series("h")
+    first, second_run = written.store.histograms([series.id], 0, EVER)[series.id]
+    assert (first.bounds, list(first.buckets)) == ((1.0, 2.0), [0, 0, 0, 1, 0, 0, 2, 0, 0])
+    assert (second_run.bounds, list(second_run.buckets)) == ((5.0,), [0, 3, 0, 4, 0, 5])
+    assert [second_run.stride, len(second_run.times_ns)] == [2, 3]
+
+
+def test_labels_in_another_order_are_the_same_series(written: Written) -> None:
+    """Senders differ; a series is its labels."""
+    written.write(metrics(number("n", 1, {"a": "x", "b": "y"}, time_ns=NOW)))
+    written.write(metrics(number("n", 2, {"b": "y", "a": "x"}, time_ns=NOW + 1)))
+    written.write(metrics(number("n", 3, {"a": "x", "b": 7}, time_ns=NOW + 2)))
+    found = written.store.numbers([each.id for each in written.store.series("n")], 0, EVER)
+    assert sorted(len(points.values) for points in found.values()) == [1, 2]
+
+
+def test_short_chunks_are_packed_together(written: Written) -> None:
+    """A series that is sealed again and again has few chunks, not one for each time."""
+    for minute in range(30):
+        written.write(metrics(number("n", minute, time_ns=NOW + minute * 60 * SECOND_NS)))
+        written.seal()
+    (chunks,) = written.store._writing.execute("SELECT count(*) FROM chunks").fetchone()
+    (journal,) = written.store._writing.execute("SELECT count(*) FROM journal").fetchone()
+    assert (chunks, journal) == (1, 0)
+    assert [value for _, value in written.values("n")] == list(range(30))
+
+
+def test_old_points_become_coarser_and_keep_their_extremes(tmp_path: Path) -> None:
+    """Past the age: one point a minute, with the last value, least, greatest and how many; newer ones stay."""
+    written = Written(tmp_path, Limits(raw_s=3_600, coarse_s=60))
+    base = (NOW // (60 * SECOND_NS) - 24 * 60) * 60 * SECOND_NS
+    for second in range(0, 180, 10):
+        value = 1_000 if second == 70 else second
+        written.write(metrics(number("g", value, kind="gauge", time_ns=base + second * SECOND_NS)))
+        written.write(metrics(number("d", 1, temporality=1, time_ns=base + second * SECOND_NS)))
+        written.write(metrics(histogram("h", [1], [second, 1], time_ns=base + second * SECOND_NS)))
+        written.write(metrics(histogram("hd", [1], [2, 1], temporality=1, time_ns=base + second * SECOND_NS)))
+    written.seal()
+    written.store._retention._due_at = 0
+    written.store.maintain()
+    store = written.store
+    (gauge,) = store.series("g")
+    points = store.numbers([gauge.id], 0, EVER)[gauge.id]
+    assert list(points.values) == [50, 110, 170]
+    assert (list(points.lows), list(points.highs)) == ([0, 60, 120], [50, 1_000, 170])
+    assert list(points.merged) == [6, 6, 6]
+    (delta,) = store.series("d")
+    assert list(store.numbers([delta.id], 0, EVER)[delta.id].values) == [6, 6, 6]
+    (cumulative,), (difference,) = store.series("h"), store.series("hd")
+    found = store.histograms([cumulative.id, difference.id], 0, EVER)
+    assert list(found[cumulative.id][0].buckets) == [50, 1, 110, 1, 170, 1]
+    assert list(found[difference.id][0].buckets) == [12, 6, 12, 6, 12, 6]
+    assert list(found[difference.id][0].merged) == [6, 6, 6]
+    written.write(metrics(number("g", 5, kind="gauge", time_ns=NOW)))
+    assert list(store.numbers([gauge.id], 0, EVER)[gauge.id].merged) == [6, 6, 6, 1]
+    store.close()
+
+
+def test_merging_loses_no_increase(written: Written) -> None:
+    """A process that restarts within a minute leaves two points: the old total is what the new one is added to."""
+    for second, start, value in ((0, 0, 90), (10, 0, 100), (20, 15, 3), (30, 15, 8)):
+        written.write(metrics(number("n", value, time_ns=NOW + second, start_ns=NOW + start)))
+    (series,) = written.store.series("n")
+    coarse = coarse_numbers(written.store.numbers([series.id], 0, EVER)[series.id], 3_600 * SECOND_NS, delta=False)
+    assert list(coarse.values) == [100, 8]
+
+
+def test_a_series_without_points_is_forgotten(tmp_path: Path) -> None:
+    """Past the retention points go, then their series, then the metric; what comes again is a new one."""
+    written = Written(tmp_path, Limits(retention_s=3_600))
+    written.write(metrics(number("old", 1, time_ns=NOW - 3_500 * SECOND_NS), number("new", 1)))
+    written.seal()
+    written.store._retention._limits = Limits(retention_s=1_800)
+    written.store._retention._due_at = 0
+    written.store.maintain()
+    assert [metric.name for metric in written.store.metrics()] == ["new"]
+    written.write(metrics(number("old", 2)))
+    assert [value for _, value in written.values("old")] == [2]
+    written.reopen()
+    assert [value for _, value in written.values("old")] == [2]
+    written.store.close()
