@@ -18,6 +18,7 @@ from types import MethodType
 from typing import Any
 
 from otelkit._core._guard import guard
+from otelkit._core._signals import signals_blocked
 
 Step = Callable[[], object]
 
@@ -59,11 +60,12 @@ class Forks:
         self.forked = True
         self.hooked = hooked
         guard.reset()  # first: what fails below is counted
-        for reference in self._steps:
-            with guard.shield("a fork's child"):
-                step = reference()
-                if step is not None:
-                    step()
+        with signals_blocked():
+            for reference in self._steps:
+                with guard.shield("a fork's child"):
+                    step = reference()
+                    if step is not None:
+                        step()
 
 
 forks = Forks()

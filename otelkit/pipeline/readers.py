@@ -22,6 +22,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from otelkit._core._guard import guard
+from otelkit._core._signals import signals_blocked
 from otelkit.pipeline.deadline import await_start, prepare_to_end
 from otelkit.pipeline.health import Lap, Work
 from otelkit.pipeline.producer import Producer, delta_kinds, joined
@@ -127,7 +128,8 @@ class CellReader(PeriodicExportingMetricReader):
 
     def _at_fork_reinit(self) -> None:
         if not self._shutdown_event.is_set():  # the thread of a reader that was shut down would export once more
-            super()._at_fork_reinit()
+            with signals_blocked():
+                super()._at_fork_reinit()
 
     @property
     def delivered(self) -> bool:

@@ -14,6 +14,7 @@ from opentelemetry.trace import TracerProvider
 
 from otelkit._core._fork import forks
 from otelkit._core._guard import guard
+from otelkit._core._signals import signals_blocked
 from otelkit._core._span_source import span_source
 from otelkit.decorators._spans import any_span, sampled_span
 from otelkit.pipeline.deadline import Job, Jobs, reserve
@@ -160,7 +161,8 @@ def start(settings: Settings, registry: Registry) -> Telemetry:
             _current = None
         registry.apply(settings)
         _choose_exemplars(settings)
-        _current = Telemetry(settings, registry)
+        with signals_blocked():
+            _current = Telemetry(settings, registry)
         if settings.enabled:
             _ending = _ending or Ending(_deliver_the_last, _flush)
             _ending.watch(sigterm=settings.handle_sigterm)
