@@ -53,16 +53,18 @@ class System:
     A worker under ``otelkit run``, and programs that submit to it, all reporting to ``receiver``.
 
     Args:
+        program: A module of ``programs``, with tasks and with what submits them.
         variables: Of the environment, in addition.
         options: Of the worker.
     """
 
-    def __init__(self, receiver: OtlpReceiver, broker: str, folder: Path, *options: str, **variables: str) -> None:
-        # A database of its own: what an earlier test left behind is not this one's.
+    def __init__(
+        self, program: str, receiver: OtlpReceiver, broker: str, folder: Path, *options: str, **variables: str
+    ) -> None:
+        self._program = program
         self._variables = environment(receiver, BROKER=broker, OTELKIT_EXPORT_INTERVAL_S="3600", **variables)
         self._log = folder / "worker.log"
-        self._folder = folder
-        command = ["celery", "--app=celery_shop", "worker", *options, *QUIET, f"--hostname=w{free_port()}@test"]
+        command = ["celery", f"--app={program}", "worker", *options, *QUIET, f"--hostname=w{free_port()}@test"]
         with self._log.open("w") as output:
             self.worker = subprocess.Popen(
                 [sys.executable, "-m", "otelkit", "run", "--service-name", "worker", "-m", *command],
@@ -73,18 +75,18 @@ class System:
                 start_new_session=True,
             )
 
-    def submit(self, *arguments: str, timeout_s: float = 150) -> None:
-        """Run the program that submits, to its good end."""
+    def submit(self, *arguments: str, timeout_s: float = 150) -> str:
+        """Run the program that submits, to its good end; return what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "otelkit", "run", "--service-name", "submitter", "celery_shop.py", *arguments],
+            [sys.executable, "-m", "otelkit", "run", "--service-name", "submitter", f"{self._program}.py", *arguments],
             env=self._variables,
             cwd=PROGRAMS,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             timeout=timeout_s,
         )
-        assert done.returncode == 0, done.stdout + self.output
+        assert done.returncode == 0, done.stderr + self.output
+        return done.stdout
 
     @property
     def output(self) -> str:

@@ -26,6 +26,11 @@ ADAPTERS = [
     "joblib.LokyAdapter",
     "joblib.JoblibThreadsAdapter",
     "joblib.JoblibPoolAdapter",
+    "celery.CeleryAdapter",
+    "dask.DaskThreadsAdapter",
+    "dask.DaskProcessesAdapter",
+    "dask.DistributedAdapter",
+    "ray.RayAdapter",
 ]
 """Module and class, in engines/adapters."""
 

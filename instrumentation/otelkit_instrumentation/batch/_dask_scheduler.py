@@ -54,18 +54,24 @@ class Progress:
 
     def end(self, error_type: str | None, steps: Any) -> None:
         """It has ended; the steps that its worker reports say when it was computed."""
-        run, self._run = self._run, None
+        computed = [step for step in steps or () if step.get("action") == "compute"]
+        run = self._end(computed[-1]["start"] if computed else None)
         if run is None:
             return
-        computed = [step for step in steps or () if step.get("action") == "compute"]
         if computed:
-            start, stop = computed[-1]["start"], computed[-1]["stop"]
-            self.job.queue.observe(max(0.0, start - self._submitted_at))
-            run.backdate(max(0.0, stop - start))
+            run.backdate(max(0.0, computed[-1]["stop"] - computed[-1]["start"]))
         if error_type is None:
             run.succeed()
         else:
             run.fail_as(error_type)
+
+    def _end(self, computed_at: float | None = None) -> Run | None:
+        """Take the run that is to be ended, and note how long it waited: until it was computed, or at least sent."""
+        run, self._run = self._run, None
+        if run is not None:
+            started_at = self._started_ns / 1e9 if computed_at is None else computed_at
+            self.job.queue.observe(max(0.0, started_at - self._submitted_at))
+        return run
 
     def mourn(self, task: Any, error_type: str) -> None:
         """Make the span of a run that ended with its worker, for the last time; no worker can have made it."""
@@ -76,13 +82,13 @@ class Progress:
 
     def give_back(self) -> None:
         """It waits once more: it failed and may be retried, or its worker died."""
-        run, self._run = self._run, None
+        run = self._end()
         if run is not None:
             run.retry()
 
     def drop(self) -> None:
         """Nobody wants it any more, or what it needs has failed."""
-        run, self._run = self._run, None
+        run = self._end()
         if run is not None:
             run.cancel()
         elif self._pending:

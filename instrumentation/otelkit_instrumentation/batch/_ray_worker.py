@@ -51,8 +51,9 @@ class Work:
             job = ENGINE.job(name)
             if self._attempt and not self._retried_for:
                 job.retry()  # the attempt before ended with its process, which could not tell
+                flush_worker()  # nor may this one be able to
             self._span = start_span(job.name, job.attributes, parent_of(headers))
-            self._run = job.start(time.time() - submitted_at if not self._attempt else None, self._span)
+            self._run = job.start(time.time() - submitted_at, self._span)
 
     def __enter__(self) -> None:
         """Nothing is left to begin."""
