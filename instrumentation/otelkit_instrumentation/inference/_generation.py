@@ -56,6 +56,8 @@ class InnerStep(GenerationStep):
         self._started = perf_counter()
         return self
 
+    __enter__ = start
+
     def stop(self, error: BaseException | None = None) -> float:
         """End it; of it only gen_ai.* is recorded."""
         if not self.running:

@@ -227,7 +227,16 @@ def _next_batch(original: Callable[..., Any]) -> Callable[..., Any]:
         batch = original(self)
         waited_s = perf_counter() - started
         with guard.shield("recording the wait for a batch"):
-            inference_of(ENGINE, type(self._dataset).__name__, "load").step().wait_time(waited_s)
+            inference_of(ENGINE, _name_of(self._dataset), "load").step().wait_time(waited_s)
         return batch
 
     return next_batch
+
+
+def _name_of(dataset: Any) -> str:
+    """Return the class of a dataset; of a part of one, that of the whole."""
+    for _ in range(_WRAPPERS):
+        if type(dataset).__name__ != "Subset":
+            break
+        dataset = dataset.dataset
+    return type(dataset).__name__
