@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from otelkit.viewer.api import filters, timing
 from otelkit.viewer.api.about import About
@@ -16,6 +18,10 @@ from otelkit.viewer.api.reader import Reader
 from otelkit.viewer.api.shapes.axis import Ignored, Range
 from otelkit.viewer.api.timing import SECOND, Span
 from otelkit.viewer.store import Reading
+
+MOST_REMEMBERED = 200
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Context:
     reader: Reader
     judge: Judge
     about: About
+    _memory: dict[object, tuple[float, object]] = field(default_factory=dict)
 
     @property
     def store(self) -> Reading:
@@ -58,6 +65,18 @@ class Context:
             axis=span.axis,
             ignored=ignored or [],
         )
+
+    def remembered(self, question: object, answer: Callable[[], Value], for_s: float = 3.0) -> Value:
+        """Return an answer that may be a few seconds old; what is given back must not be changed."""
+        now = time.monotonic()
+        known = self._memory.get(question)
+        if known is not None and now - known[0] < for_s:
+            return known[1]  # type: ignore[return-value]
+        if len(self._memory) > MOST_REMEMBERED:
+            self._memory.clear()
+        value = answer()
+        self._memory[question] = (time.monotonic(), value)
+        return value
 
     @property
     def is_empty(self) -> bool:

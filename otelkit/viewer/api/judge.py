@@ -108,6 +108,12 @@ class Judge:
             self._usual[key] = found
         return found
 
+    def unusual_since(self, time: float) -> float | None:
+        """Return since when any service is outside of usual that was so at ``time``; None if none was."""
+        end = max((history.version * history.window_s for history in self.histories), default=0.0)
+        departures = (self.departure(each, end) for each in self.signals() if each.kind == "service")
+        return min((each.since for each in departures if each is not None and each.since <= time), default=None)
+
     def judged(self, signal: Signal, span: Span) -> bool:
         """Tell whether there is enough to say anything about the signal."""
         return self.usual(signal, span) is not None

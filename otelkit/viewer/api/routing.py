@@ -74,7 +74,16 @@ def parse(endpoint: Endpoint, given: list[tuple[str, str]]) -> Any:
     try:
         return msgspec.convert(values, endpoint.parameters, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid(str(error), "The parameters are in /api/v1/openapi.json.") from None
+        raise Invalid(_readable(str(error), values), "The parameters are in /api/v1/openapi.json.") from None
+
+
+def _readable(message: str, values: dict[str, str]) -> str:
+    """Return msgspec's message with the value that came, and without the pattern of a time."""
+    text, _, path = message.partition(" - at `$.")
+    name = path.rstrip("`")
+    if "matching regex" in text:
+        text = 'Expected "now", "-15m", Unix seconds, or ISO 8601 with a zone' if name in ("from", "to") else text
+    return f"{text}, got {values[name][:100]!r} - at {name}." if name in values else f"{message}."
 
 
 def answer_of(context: Context, endpoint: Endpoint, asked: Any, name: str | None) -> msgspec.Struct:

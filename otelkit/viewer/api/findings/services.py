@@ -23,6 +23,7 @@ COMPARED = 40
 LEAST_TRACES = 5
 MOST_OF_IT = 0.5
 SMALL_SAMPLE = 100
+EXTRA_KEPT_S = 20.0
 
 
 @dataclass(slots=True)
@@ -39,13 +40,24 @@ def find(context: Context, span: Span, actions: Sequence[Calls]) -> list[Finding
     services: dict[str, list[Calls]] = {}
     for each in actions:
         services.setdefault(each.service, []).append(each)
-    found = []
+    found: list[tuple[Finding, _Worst]] = []
     for service, parts in services.items():
         slow = _worst(context, span, service, parts, signals.P95)
         failing = _worst(context, span, service, parts, signals.ERRORS)
-        if slow or failing:
-            found.append(_finding(context, span, service, slow, failing))
-    return found
+        if worst := slow or failing:
+            found.append((_finding(context, span, service, slow, failing), worst))
+    return [finding for finding, worst in found if not _is_said(finding, worst, found)]
+
+
+def _is_said(finding: Finding, worst: _Worst, found: Sequence[tuple[Finding, _Worst]]) -> bool:
+    """Tell whether it is a function within an action of whose finding it is the cause: one fault is said once."""
+    if worst.calls.source not in ("function", "named"):
+        return False
+    names = {worst.calls.label, worst.calls.label.rpartition(".")[2]}
+    return any(
+        other is not finding and any(part.strong and part.text in names for part in other.sentence)
+        for other, _ in found
+    )
 
 
 def _worst(context: Context, span: Span, service: str, parts: Sequence[Calls], measure: str) -> _Worst | None:
@@ -120,6 +132,12 @@ def _count(calls: Calls, kind: str) -> float:
 def _where_words(context: Context, span: Span, slow: _Worst) -> str:
     """Say in which span the extra time is, if most of it is in one and enough traces show it."""
     since, end = int(slow.departure.since * SECOND), span.to_ns
+    # Reading traces costs more than all the rest, and what they say changes slowly.
+    question = ("extra time", slow.calls.service, slow.calls.action, since)
+    return context.remembered(question, lambda: _compared(context, slow, since, end), EXTRA_KEPT_S)
+
+
+def _compared(context: Context, slow: _Worst, since: int, end: int) -> str:
     begin = since - int(3_600 * SECOND)
     after = spans.profiles(context.store, slow.calls, since, end, COMPARED)
     before = spans.profiles(context.store, slow.calls, begin, since, COMPARED)

@@ -8,18 +8,30 @@ from collections.abc import Sequence
 
 from otelkit.viewer.analysis import usual, wording
 from otelkit.viewer.api import calls as calling
+from otelkit.viewer.api import jobs, steps
 from otelkit.viewer.api.context import Context
-from otelkit.viewer.api.findings import services
+from otelkit.viewer.api.findings import batch, hosts, inference, otelkit, senders, services
 from otelkit.viewer.api.shapes.finding import Finding, Headline
 from otelkit.viewer.api.timing import Span
 
 _SEVERITY = {"err": 0, "warn": 1}
 
 
-def find(context: Context, span: Span, columns: int = 60) -> list[Finding]:
+def find(context: Context, span: Span) -> list[Finding]:
     """Return what is outside of usual at the end of the range, worst first."""
-    actions = calling.read(context.reader, span)
-    found = services.find(context, span, actions)
+    return context.remembered(("findings", span.first, span.count, span.step, span.live), lambda: _find(context, span))
+
+
+def _find(context: Context, span: Span) -> list[Finding]:
+    reader = context.reader
+    found = [
+        *services.find(context, span, calling.read(reader, span)),
+        *inference.find(context, span, steps.read(reader, span).values()),
+        *batch.find(context, span, jobs.read(context, span).values()),
+        *hosts.find(context, span),
+        *senders.find(context, span),
+        *otelkit.find(context, span),
+    ]
     return sorted(found, key=lambda each: (_SEVERITY[each.severity], -(each.factor or 0.0), each.subject))
 
 

@@ -17,7 +17,7 @@ from otelkit.viewer.api.parameters import TraceShown
 from otelkit.viewer.api.problems import Missing
 from otelkit.viewer.api.shapes.trace import Difference, Trace, UsualTrace
 from otelkit.viewer.api.timing import SECOND
-from otelkit.viewer.store import Reading, Span, TraceQuery
+from otelkit.viewer.store import Reading, Span, TraceQuery, TraceSummary
 
 LEAST_USUAL = 20
 MOST_USUAL = 200
@@ -32,7 +32,7 @@ def answer(context: Context, asked: TraceShown, trace_id: str) -> Trace:
     shown = found[:MOST_SPANS]
     drawn = waterfall.draw(shown, fold=asked.fold, kept=context.kept)
     root = drawn.root
-    usual, note = _usual(context.store, found, root) if asked.usual else (None, "")
+    usual, note = _usual(context, found, root) if asked.usual else (None, "")
     errors = [each for each in found if each.status == "error"]
     measured = [seconds for each in found if (seconds := spans.cpu_seconds(each)) is not None]
     known = {each.span_id for each in found}
@@ -81,13 +81,22 @@ def error_type(span: Span) -> str:
     return "error"
 
 
-def _usual(store: Reading, found: Sequence[Span], root: Span) -> tuple[UsualTrace | None, str]:
+def _usual(context: Context, found: Sequence[Span], root: Span) -> tuple[UsualTrace | None, str]:
     """Compare with traces of the same root that succeeded: the latest that began before this one, then later ones."""
     what = f"{root.service} {root.name}".strip()
     if root.parent_span_id:
         return None, "Its root has not arrived: there is nothing to compare it with"
+    store = context.store
     query = {"root_service": root.service, "root_name": root.name, "failed": False, "limit": MOST_USUAL}
-    others = store.traces(TraceQuery(to_ns=root.start_ns, **query))
+    since = context.judge.unusual_since(root.start_ns / SECOND)
+    others: list[TraceSummary] = []
+    when = ""
+    if since is not None:
+        # What is slow for an hour is not usual: the time before that is.
+        others = store.traces(TraceQuery(to_ns=int(since * SECOND), **query))
+        when = f" before {wording.time_of_day(since)}"
+    if len(others) < LEAST_USUAL:
+        others, when = store.traces(TraceQuery(to_ns=root.start_ns, **query)), ""
     if len(others) < LEAST_USUAL:
         others = [each for each in store.traces(TraceQuery(**query)) if each.trace_id != root.trace_id]
     others = [each for each in others if each.spans <= 2_000]
@@ -104,7 +113,7 @@ def _usual(store: Reading, found: Sequence[Span], root: Span) -> tuple[UsualTrac
     here = spans.profile_of(found, root)
     rows = [_row(each, len(profiles)) for each in difference.differences(here, profiles)[:MOST_DIFFERENCES]]
     shown = UsualTrace(traces=len(others), duration=duration, factor=_factor(here.duration, duration), rows=rows)
-    return shown, f"median of {wording.count(len(others))} {what} that succeeded"
+    return shown, f"median of {wording.count(len(others))} {what} that succeeded{when}"
 
 
 def _factor(here: float, usual: float) -> float:
