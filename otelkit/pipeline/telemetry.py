@@ -17,6 +17,7 @@ from otelkit._core._guard import guard
 from otelkit._core._signals import signals_blocked
 from otelkit._core._span_source import span_source
 from otelkit.decorators._spans import any_span, sampled_span
+from otelkit.pipeline import dashboard
 from otelkit.pipeline.deadline import Job, Jobs, reserve
 from otelkit.pipeline.ending import Ending
 from otelkit.pipeline.metering import Metering
@@ -159,6 +160,8 @@ def start(settings: Settings, registry: Registry) -> Telemetry:
             _current.shutdown(settings.shutdown_timeout_s)
             _current.release()
             _current = None
+        if not (settings.enabled and settings.dashboard):
+            dashboard.stop()
         registry.apply(settings)
         _choose_exemplars(settings)
         with signals_blocked():
