@@ -100,6 +100,7 @@ class Ending:
             handler: Any = signal.getsignal(signal.SIGTERM)
             if handler is signal.SIG_DFL:
                 signal.signal(signal.SIGTERM, self._on_sigterm)
+                _hold_sigterm_across_forks()
             elif type(getattr(handler, "__self__", None)).__module__ == "uvicorn.server":
                 _flush_after_shutdown(handler.__self__, self._flush)
 
@@ -112,6 +113,33 @@ class Ending:
             _thread.start_new_thread(self._at_exit, ())
         except RuntimeError:
             self._at_exit()
+
+
+_held = threading.local()
+_holding = False
+
+
+def _hold_sigterm_across_forks() -> None:
+    """
+    Have a child get what is sent to it while it begins.
+
+    Python forgets signals that come before it has set a child up, and handlers are not run for them: without a handler
+    the child would have ended. A pool that is terminated as soon as it is made would wait for such a child for ever.
+    """
+    global _holding
+    if _holding or not hasattr(os, "register_at_fork"):
+        return
+    _holding = True
+
+    def hold() -> None:
+        _held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+
+    def release() -> None:
+        mask = getattr(_held, "mask", None)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=release)
 
 
 def _flush_after_shutdown(server: Any, flush: Callable[[], object]) -> None:

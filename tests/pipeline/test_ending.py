@@ -211,3 +211,18 @@ assert configured() not in (signal.SIG_DFL, handler)
 """
     with OtlpReceiver() as receiver:
         assert Program(tmp_path, source).run(receiver) == ""
+
+
+def test_a_child_that_is_terminated_while_it_begins_ends(tmp_path: Path) -> None:
+    """Python forgets signals that come before a forked child is set up; ours must come through all the same."""
+    main = """
+context = multiprocessing.get_context("fork")
+for _ in range(30):
+    child = context.Process(target=sleep)
+    child.start()
+    child.terminate()
+    child.join(30)
+    assert child.exitcode == -15, child.exitcode
+"""
+    with OtlpReceiver() as receiver:
+        Program(tmp_path, _RECORDING + main).run(receiver, READY=str(tmp_path / "ready"))
