@@ -6,8 +6,8 @@ What recording an inference costs, against the same call uninstrumented.
     python -m benchmarks.inference                the engines that are installed
     python -m benchmarks.inference sklearn step   some of them
 
-Plain and instrumented calls take turns, so that both meet the same machine; the
-ratio is of the medians, and the figure in microseconds is their difference.
+Plain and instrumented calls take turns, so that both meet the same machine; figures are the lower quartiles, because
+other work on the machine only adds, and ratio and difference are of these.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Call = Callable[[], object]
 
 
 def compare(plain: Call, recorded: Call, *, seconds: float = 3.0, batch: int = 1) -> tuple[float, float]:
-    """Return the medians of both, in seconds a call."""
+    """Return the lower quartiles of both, in seconds a call."""
     spent: tuple[list[float], list[float]] = ([], [])
     until = perf_counter() + seconds
     while perf_counter() < until:
@@ -32,7 +32,7 @@ def compare(plain: Call, recorded: Call, *, seconds: float = 3.0, batch: int = 1
             for _ in range(batch):
                 call()
             times.append((perf_counter() - started) / batch)
-    return statistics.median(spent[0]), statistics.median(spent[1])
+    return _typical(spent[0]), _typical(spent[1])
 
 
 def show(name: str, plain: float, recorded: float) -> None:
@@ -42,7 +42,7 @@ def show(name: str, plain: float, recorded: float) -> None:
 
 
 def instrumented(library: str, call: Call, *, rounds: int = 30, calls: int = 40) -> tuple[float, float]:
-    """Return the medians of a call without and with a library's instrumentor, which come and go in turns."""
+    """Return the lower quartiles of a call without and with a library's instrumentor, which come and go in turns."""
     spent: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for switch, times in zip((otelkit.uninstrument, otelkit.instrument), spent, strict=True):
@@ -53,7 +53,7 @@ def instrumented(library: str, call: Call, *, rounds: int = 30, calls: int = 40)
                 call()
                 times.append(perf_counter() - started)
     otelkit.uninstrument(library)
-    return statistics.median(spent[0]), statistics.median(spent[1])
+    return _typical(spent[0]), _typical(spent[1])
 
 
 def sklearn() -> None:
@@ -64,7 +64,7 @@ def sklearn() -> None:
     data, targets = load_digits(return_X_y=True)
     machine = SVC().fit(data, targets)
     rows = 1
-    while statistics.median(_seconds(lambda some=data[:rows]: machine.predict(some)) for _ in range(20)) < 1e-3:
+    while _typical([_seconds(lambda some=data[:rows]: machine.predict(some)) for _ in range(40)]) < 1e-3:
         rows += 1
     some = data[:rows]
     show(f"sklearn: SVC.predict of {rows} rows", *instrumented("sklearn", lambda: machine.predict(some)))
@@ -102,6 +102,10 @@ def track() -> None:
 
     before, after = compare(plain, recorded)
     show("otelkit.track, one iteration", before / 1_000, after / 1_000)
+
+
+def _typical(times: list[float]) -> float:
+    return statistics.quantiles(times, n=4)[0]
 
 
 def _seconds(call: Call) -> float:
