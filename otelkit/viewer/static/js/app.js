@@ -17,9 +17,10 @@ const NAMES = new Set([...PAGES.map(([name]) => name), "otelkit"]);
 const place = Object.fromEntries(["side", "tools", "content", "progress", "notice", "ribbon", "peek"].map((id) => [id, document.getElementById(id)]));
 
 /** What is on the screen. */
-const now = { module: null, asked: "", data: null, frame: null, status: null, error: null, key: "", lostSince: null };
+const now = { module: null, asked: "", data: null, frame: null, frameAt: 0, status: null, error: null, key: "", lostSince: null };
 let abort = null;
 let stop = null;
+let poll = 0;
 let held = 0;
 let pending = false;
 let ribbon = null;
@@ -91,6 +92,7 @@ async function navigate() {
     now.module.opened?.();
     scrollTo(0, 0);
   }
+  if (!now.frame) await first();
   const asked = asking(at);
   drawFrame();
   if (asked !== now.asked || moved || now.error) {
@@ -99,6 +101,15 @@ async function navigate() {
     await load(false, moved);
     if (moved && document.activeElement !== document.body && !document.activeElement?.closest?.("#side, #tools, #ribbon")) place.content.focus({ preventScroll: true });
   } else draw();
+}
+
+/** The frame comes first: how much history there is decides what "by default" means. */
+async function first() {
+  try {
+    frameArrived(await ask(question("frame", { columns: ribbonColumns() })));
+  } catch {
+    // Whatever it was, the page's own question meets it again and shows it.
+  }
 }
 
 async function load(again = false) {
@@ -112,7 +123,7 @@ async function load(again = false) {
   try {
     const { written } = range();
     const frameAsked = question("frame", { columns: ribbonColumns(), from: written.from === "all" ? "-6h" : written.from, to: written.to });
-    const framing = ask(frameAsked, signal).then(frameArrived);
+    const framing = Date.now() - now.frameAt < 1500 ? null : ask(frameAsked, signal).then(frameArrived);
     if (asked) {
       now.data = await ask(asked, signal);
       now.error = null;
@@ -139,7 +150,10 @@ function listen(asked) {
   stop?.();
   stop = null;
   if (document.hidden) return;
-  const following = range().live && asked && !now.module.timeless ? asked : "";
+  const live = range().live && asked && !now.module.timeless;
+  clearInterval(poll);
+  if (live && now.module.polled) poll = setInterval(() => !document.hidden && asked === now.asked && ask(asked).then((data) => { if (asked === now.asked) { now.data = data; later(); } }, () => {}), 5000);
+  const following = live && !now.module.polled ? asked : "";
   stop = follow(following, ribbonColumns(), {
     open: () => {
       if (now.lostSince !== null) load(true);
@@ -171,10 +185,12 @@ function listen(asked) {
 function frameArrived(frame) {
   const wasEmpty = now.frame?.empty;
   now.frame = frame;
+  now.frameAt = Date.now();
   clockShift = frame.now * 1000 - Date.now();
   retained.from = frame.retained ? frame.retained * 1000 : null;
   drawFrame();
-  if (wasEmpty && !frame.empty) load(true);
+  if (now.asked && asking(route()) !== now.asked) navigate(); // with more history, "by default" is a longer range
+  else if (wasEmpty && !frame.empty) load(true);
   else if (frame.empty && now.status && !document.hidden) ask("status").then((status) => { now.status = status; if (now.frame.empty) draw(); }, () => {});
 }
 

@@ -111,16 +111,17 @@ const SCALED = { W: "W", Cel: "°C", J: "J", Hz: "Hz" };
 /** A value in a UCUM unit, as a metric carries it. */
 export function quantity(value, unit = "", perSecond = false) {
   if (missing(value)) return absent;
+  const counted = /^(.*)\/s$/.exec(unit);
+  if (counted && !perSecond) return quantity(value, counted[1], true);
   const plain = unit.replace(/^\{.*\}$/, "");
   if (plain === "s") return perSecond ? [[figures(value), "s/s"]] : duration(value);
   if (plain === "ms") return duration(value / 1e3);
   if (plain === "By") return bytes(value, perSecond ? "/s" : "");
-  if (plain === "By/s") return bytes(value, "/s");
   if (plain === "1" && !perSecond) return value <= 1.5 ? percent(value) : [[figures(value), ""]];
   if (plain === "Cel" || plain === "W") return [[whole(value), SCALED[plain]]];
   if (plain === "Hz" && value >= 1e9) return [[figures(value / 1e9), "GHz"]];
   if (plain === "Hz" && value >= 1e6) return [[figures(value / 1e6), "MHz"]];
-  if (perSecond) return plain ? [[figures(value, 2), `${plain}/s`]] : rate(value);
+  if (perSecond) return plain && plain !== "1" ? [[figures(value, 2), `${plain}/s`]] : rate(value);
   const pairs = count(value);
   return SCALED[plain] ? [[pairs[0][0], pairs[0][1] + SCALED[plain]]] : plain && plain !== "1" ? [[pairs[0][0], `${pairs[0][1]}${plain}`]] : pairs;
 }

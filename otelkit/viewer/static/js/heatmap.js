@@ -13,6 +13,8 @@ const RIGHT = 72;
 const TOP = 22;
 const STRIP = 46;
 const GAP = 26;
+const SLICE = 36; // px of time in which
+const PER_SLICE = 2; // rings are drawn at most, the slowest, and as many diamonds
 
 /** The rows that hold anything, with one more at either side. */
 function usedRows(counts, rows) {
@@ -202,10 +204,14 @@ function mount(place, first) {
 
   function drawExemplars(c) {
     view.dots = [];
-    const sorted = [...(props.exemplars ?? [])].filter((e) => e.kept || e.trace_id === props.chosen).sort((a, b) => (b.trace_id === props.chosen) - (a.trace_id === props.chosen) || b.failed - a.failed || b.value - a.value);
+    const shown = (props.exemplars ?? []).filter((e) => e.kept || e.trace_id === props.chosen);
+    const sorted = [...shown].sort((a, b) => (b.trace_id === props.chosen) - (a.trace_id === props.chosen) || b.failed - a.failed || b.value - a.value);
+    const full = new Map();
     for (const exemplar of sorted) {
       const [ex, ey] = [view.x(exemplar.time), view.y(exemplar.value)];
-      if (ex < view.left || ex > view.right || view.dots.some((d) => Math.hypot(d.x - ex, d.y - ey) < 9)) continue;
+      const slice = `${Math.floor((ex - view.left) / SLICE)}${exemplar.failed}`;
+      if (ex < view.left || ex > view.right || (full.get(slice) ?? 0) >= PER_SLICE || view.dots.some((d) => Math.hypot(d.x - ex, d.y - ey) < 11)) continue;
+      full.set(slice, (full.get(slice) ?? 0) + 1);
       view.dots.push({ x: ex, y: Math.max(TOP, ey), exemplar });
     }
     for (const { x, y, exemplar } of view.dots) dot(c, x, y, exemplar);

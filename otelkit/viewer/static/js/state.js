@@ -71,7 +71,8 @@ function moment(text, now) {
 
 /** The selected time: { from, to } in Unix ms, live, label, and both as written. */
 export function range(query = route().query, now = Date.now()) {
-  const written = { from: query.get("from") || "-15m", to: query.get("to") || "now" };
+  const young = retained.from !== null && now - retained.from < 5 * UNITS.m;
+  const written = { from: query.get("from") || (young ? "-5m" : "-15m"), to: query.get("to") || "now" };
   const live = written.to === "now";
   const end = moment(written.to, now) ?? now;
   const start = written.from === "all" ? (retained.from ?? end - 6 * UNITS.h) : moment(written.from, now);

@@ -20,7 +20,7 @@ export function path(at, context) {
   return { path: `services/${segment(at.name)}`, parameters: { columns: context.narrow() ? 45 : 90, action: at.query.get("action"), failures: at.query.get("failures") ? "true" : null } };
 }
 
-function actionRow(row, chosen, narrow) {
+function actionRow(row, chosen, narrow, most) {
   const [tone, errorTone] = [toneOf(row, "p95"), toneOf(row, "error_share")];
   const select = (event) => {
     if (event.target.closest("a") || getSelection().toString()) return;
@@ -31,7 +31,7 @@ function actionRow(row, chosen, narrow) {
     h("td", null, h("a", { class: "name", href: here({ action: row.action, trace: null, span: null }), "aria-current": row.action === chosen ? "true" : null }, row.label)),
     narrow ? null : h("td", null, spark(row.requests.values, { width: 64, height: 18 })),
     h("td", { class: "right" }, perSecond(row.rate, toneOf(row, "rate"))),
-    narrow ? null : h("td", { class: "right" }, h("div", { class: "pushright" }, spark(row.errors.values, { width: 50, height: 18, tone: errorTone, top: errorTone ? null : 0.02 }))),
+    narrow ? null : h("td", { class: "right" }, h("div", { class: "pushright" }, spark(row.errors.values, { width: 50, height: 18, tone: errorTone, top: errorTone ? null : most }))),
     h("td", { class: "right" }, shown(percent(row.error_share), errorTone)),
     narrow ? null : h("td", { class: "right" }, quantile(row.p50)),
     h("td", { class: "right" }, quantile(row.p95, tone)),
@@ -45,6 +45,7 @@ function actions(data, context) {
   const busy = data.actions.filter((a) => !a.quiet || a.action === chosen);
   const quiet = data.actions.filter((a) => a.quiet && a.action !== chosen);
   const right = (label) => h("th", { class: "right", scope: "col" }, label);
+  const most = Math.max(0.02, ...data.actions.filter((a) => !a.abnormal.length).flatMap((a) => a.errors.values.map((v) => v ?? 0)));
   const toggle = () => {
     unfolded = !unfolded;
     context.draw();
@@ -52,7 +53,7 @@ function actions(data, context) {
   return h("table", { class: "bleed actions", key: "actions" }, h("caption", { class: "unseen" }, `Actions of ${data.name}`),
     narrow ? cols(22, null, 70, 70, 78) : cols(24, null, "9%", "7%", "9%", "9%", "10%", "10%", "10%", "8%"),
     h("thead", null, h("tr", null, h("th", null, h("span", { class: "unseen" }, "Finding")), h("th", { scope: "col" }, "Action"), narrow ? right("Rate") : h("th", { class: "right", scope: "col", colspan: 2 }, "Requests per s"), narrow ? right("Errors") : h("th", { class: "right", scope: "col", colspan: 2 }, "Errors"), narrow ? null : right("p50"), right("p95"), narrow ? null : [right("p99"), right("Active")])),
-    h("tbody", null, busy.map((row) => actionRow(row, chosen, narrow)), unfolded ? quiet.map((row) => actionRow(row, chosen, narrow)) : null,
+    h("tbody", null, busy.map((row) => actionRow(row, chosen, narrow, most)), unfolded ? quiet.map((row) => actionRow(row, chosen, narrow, most)) : null,
       quiet.length ? h("tr", { class: "fold", key: "fold" }, h("td"), h("td", { colspan: narrow ? 4 : 9 }, h("button", { type: "button", "data-row": "1", "aria-expanded": unfolded ? "true" : "false", on: { click: toggle } }, plural(quiet.length, "quiet action")))) : null));
 }
 
