@@ -142,6 +142,20 @@ def test_instrumentor_in_conflict(doctor, install):
     assert "flask 0.1" in finding["message"]
 
 
+def test_otelkits_own_instrumentors_know_their_libraries(doctor, install):
+    """An unsupported version is a warning; a supported one needs no other instrumentor."""
+    install("scikit-learn", "0.9")
+    install("celery", "5.5")
+    diagnosis = doctor()
+    finding = diagnosis.of("instrumentors.conflict")
+    assert "scikit-learn 0.9" in finding["message"]
+    assert "pip install --upgrade otelkit" in finding["fix"]
+    assert "otelkit_sklearn" not in diagnosis.of("instrumentors")["message"]
+    assert "otelkit_celery" in diagnosis.of("instrumentors")["message"]
+    missing = [each for each in diagnosis.report["findings"] if each["check"] == "instrumentors.missing"]
+    assert not any("celery" in each["message"] for each in missing)
+
+
 def test_clash_with_another_distro(doctor, install):
     """opentelemetry-distro beside otelkit is a warning until both variables say which is meant."""
     install(
