@@ -74,7 +74,11 @@ $(OTELCOL): tools/collector/builder.yaml
 	GOBIN=$(CURDIR)/.cache/collector $(GO) install go.opentelemetry.io/collector/cmd/builder@v0.159.0
 	.cache/collector/builder --config tools/collector/builder.yaml
 
-test-collector: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) ## otelkit before the real Collector; needs Go.
+OTLP_CLIENT := .cache/otlp_client
+$(OTLP_CLIENT): $(wildcard tools/otlp_client/*)
+	$(GO) build -C tools/otlp_client -o $(CURDIR)/$(OTLP_CLIENT) .
+
+test-collector: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) $(OTLP_CLIENT) ## otelkit before the real Collector; needs Go.
 	$(BIN)/pytest -m collector $(ARGS)
 
 test-servers: $(VENV)/.servers $(VENV)/.wheel ## gunicorn, uvicorn, Celery and pools of several workers; needs redis-server.

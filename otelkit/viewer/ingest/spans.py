@@ -13,7 +13,7 @@ from otelkit.viewer.store.batch import Batch
 from otelkit.viewer.store.decoding import resource_of
 from otelkit.viewer.store.model import Attributes
 from otelkit.viewer.store.pieces import ArrivedSpan, SpanOrigin
-from otelkit.viewer.store.signature import mask_of, name_token, service_token
+from otelkit.viewer.store.signature import attribute_mask, mask_of, name_token, service_token
 
 __all__ = ("SpanDecoder",)
 
@@ -59,7 +59,7 @@ class SpanDecoder:
             service = str(attributes.get("service.name", ""))
             mask = mask_of(service_token(service))
             for pair in LazyResource.FromString(raw).attributes[:_MAX_MASKED]:
-                mask |= mask_of(pair)
+                mask |= attribute_mask(pair)
             if len(self._resources) >= _REMEMBERED:
                 self._resources.clear()
             known = self._resources[raw] = attributes, service, mask
@@ -76,7 +76,7 @@ class SpanDecoder:
         name = span.name
         mask = mask_of(name_token(name))
         for pair in span.attributes[:_MAX_MASKED]:
-            mask |= mask_of(pair)
+            mask |= attribute_mask(pair)
         failed = span.HasField("status") and span.status.code == _FAILED
         arrived = ArrivedSpan(
             origin, body, span_id, not span.parent_span_id, name, start_ns, max(start_ns, end_ns), failed, mask

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-__all__ = ("WORDS", "alternatives", "mask_of", "name_token", "service_token", "words_of")
+__all__ = ("WORDS", "alternatives", "attribute_mask", "mask_of", "name_token", "service_token", "words_of")
 
 WORDS = 6
 """64-bit integers of a signature: columns s0 to s5."""
@@ -25,6 +25,7 @@ WORDS = 6
 _HASHES = 4
 _BITS = WORDS * 64
 _REMEMBERED = 20_000
+_KEY_FIRST = b"\n"
 
 _masks: dict[bytes, int] = {}
 
@@ -40,6 +41,21 @@ def mask_of(token: bytes) -> int:
         if len(_masks) >= _REMEMBERED:
             _masks.clear()
         _masks[token] = mask
+    return mask
+
+
+def attribute_mask(encoded: bytes) -> int:
+    """
+    Return the bits of an encoded attribute.
+
+    Fields may be written in any order. SDKs write the key first; the Collector writes it last, and is decoded.
+    """
+    mask = _masks.get(encoded)
+    if mask is None:
+        if encoded.startswith(_KEY_FIRST):
+            return mask_of(encoded)
+        mask = mask_of(KeyValue.FromString(encoded).SerializeToString())
+        _masks[encoded] = mask
     return mask
 
 
