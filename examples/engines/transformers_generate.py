@@ -13,7 +13,7 @@ if __name__ == "__main__":
     otelkit.instrument("transformers", "torch")
     torch.manual_seed(0)
     small = {"n_layer": 2, "n_head": 2, "n_embd": 32, "n_positions": 64, "vocab_size": 100}
-    model = GPT2LMHeadModel(GPT2Config(**small, bos_token_id=99, eos_token_id=None, pad_token_id=0)).eval()
+    model = GPT2LMHeadModel(GPT2Config(**small, bos_token_id=99, eos_token_id=None)).eval()
     prompts = torch.tensor([[1, 2, 3], [4, 5, 6]])
     for _ in range(3):
         model.generate(prompts, attention_mask=torch.ones_like(prompts), max_new_tokens=16, do_sample=True)
