@@ -29,7 +29,7 @@ class Customer:
     def visit(self) -> None:
         """Make one request, of the kinds and in the proportions of a shop's day."""
         kinds: list[Callable[[], Any]] = [self._search, self._look, self._order, self._follow, self._blunder]
-        self._random.choices(kinds, weights=[20, 48, 15, 12, 5])[0]()
+        self._random.choices(kinds, weights=[20, 38, 25, 12, 5])[0]()
 
     def close(self) -> None:
         """Hang up."""

@@ -22,8 +22,8 @@ from .shop import Shop
 if TYPE_CHECKING:
     from .inference import Detector
 
-CUSTOMERS = 3
-REQUESTS_PER_S = 30.0
+CUSTOMERS = 6
+REQUESTS_PER_S = 60.0
 BATCH_FILES = 32
 BATCH_PAUSE_S = 1.0
 DETECTION_FILES = 12

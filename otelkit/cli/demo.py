@@ -40,13 +40,14 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 
 EXPORT_INTERVAL_S = 5.0
 NAP_S = 0.1
-FAULT_AFTER_S = 60.0
+FAULT_AFTER_S = 180.0
+"""The dashboard has to know what is usual before it can say that something is not: 30 windows of 5 s at least."""
 
 _EPILOG = """\
 The system: a shop behind HTTP with its customers, a batch over worker
 processes, and a model (magika) that tells what the files of this Python hold.
 
-After a minute the shop's payment provider becomes slow: see how it shows.
+After three minutes the shop's payment provider becomes slow: see how it shows.
 
   otelkit demo                       until Ctrl-C
   otelkit demo --duration 15         ends by itself
