@@ -26,6 +26,7 @@ from typing import Any
 
 from otelkit._core._fork import forks
 from otelkit._core._guard import guard
+from otelkit.pipeline.insistence import Insistence
 
 # After all of the program's finalizers: what they record is delivered too.
 _LAST = -1_000
@@ -45,18 +46,19 @@ class Ending:
         self._flush = flush
         self._terminated = False
         self._known: set[str] = set()
+        self._insistence = Insistence(self._on_sigterm)
         atexit.register(self._at_exit)
         forks.in_child(self._in_child)
 
     def watch(self, *, sigterm: bool) -> None:
         """Look for the ends that this process can have; once more after each configuration, wherever that is."""
         self._watch_pools()
+        if sigterm and threading.current_thread() is threading.main_thread():
+            self._watch_sigterm()
         with guard.shield("multiprocessing"):
             process = sys.modules.get("multiprocessing.process")
             if process and process.parent_process() is not None:
                 self._finalize()
-        if sigterm and threading.current_thread() is threading.main_thread():
-            self._watch_sigterm()
 
     def _at_exit(self) -> None:
         self._deliver()
@@ -89,6 +91,8 @@ class Ending:
 
     def _finalize(self) -> None:
         sys.modules["multiprocessing.util"].Finalize(None, self._deliver, exitpriority=_LAST)
+        if signal.getsignal(signal.SIGTERM) == self._on_sigterm:
+            self._insistence.start()
 
     def _at_celery_shutdown(self, **_: object) -> None:
         self._deliver()
