@@ -8,7 +8,6 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Literal, NamedTuple
 
@@ -158,18 +157,16 @@ class Inlet:
         if not requests:
             return []
         batch = self._store.batch()
-        outcomes: list[Outcome] = []
-        notes: list[Callable[[], None]] = []
+        brought: list[tuple[Signal, list[tuple[dict[str, object], int]], Refusals]] = []
         for request in requests:
             refused = Refusals()
             decode = self._metrics.decode if request.signal == "metrics" else self._spans.decode
-            came = decode(request.body, batch, refused)
-            outcomes.append(Outcome(refused=refused.total, message=refused.message))
-            notes.append(lambda signal=request.signal, came=came, refused=refused: self._note(signal, came, refused))
+            brought.append((request.signal, decode(request.body, batch, refused), refused))
         self._store.commit(batch)
-        for note in notes:
-            note()
-        return outcomes
+        for each in brought:
+            self._note(*each)
+        # Last: the commit, too, refuses spans of traces that are too long.
+        return [Outcome(refused=refused.total, message=refused.message) for _, _, refused in brought]
 
     def _note(self, signal: Signal, came: list[tuple[dict[str, object], int]], refused: Refusals) -> None:
         """Count what a request brought, once it is on disk."""

@@ -46,7 +46,7 @@ class SpanDecoder:
             attributes, service, mask = self._resource(raw)
             taken = 0
             for scope_spans in resource_spans.scope_spans:
-                origin = SpanOrigin(raw, scope_spans.scope, service, mask)
+                origin = SpanOrigin(raw, scope_spans.scope, service, mask, refused.add)
                 for each in scope_spans.spans:
                     taken += self._add(each, origin, batch, refused, window)
             came.append((attributes, taken))

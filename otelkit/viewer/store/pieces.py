@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,12 +35,18 @@ _SIGNATURE = "s0, s1, s2, s3, s4, s5"
 
 @dataclass(slots=True, frozen=True)
 class SpanOrigin:
-    """Where spans come from: their encoded resource and scope, and what is needed of them."""
+    """
+    Where spans come from: their encoded resource and scope, and what is needed of them.
+
+    Attributes:
+        refuse: Told of each span that is not taken, by the reason.
+    """
 
     resource: bytes
     scope: bytes
     service: str
     mask: int
+    refuse: Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -66,14 +72,12 @@ class Written(NamedTuple):
         traces: New ones.
         spans: New ones.
         duplicates: Spans that were there already.
-        refused: Spans whose trace is too long.
         latest_ns: Latest end of the new ones.
     """
 
     traces: int = 0
     spans: int = 0
     duplicates: int = 0
-    refused: int = 0
     latest_ns: int = 0
 
 
@@ -151,7 +155,7 @@ class SpanWriter:
 
     def write(self, traces: dict[bytes, list[ArrivedSpan]]) -> Written:
         """Write spans by trace id; within a transaction."""
-        duplicates = refused = spans = latest_ns = 0
+        duplicates = spans = latest_ns = 0
         added: list[tuple[object, ...]] = []
         changed: list[tuple[object, ...]] = []
         pieces: list[tuple[object, ...]] = []
@@ -162,7 +166,7 @@ class SpanWriter:
                 if span.span_id in trace.ids:
                     duplicates += 1
                 elif len(trace.ids) >= self._limit:
-                    refused += 1
+                    span.origin.refuse("trace_limit")
                 else:
                     trace.add(span)
                     fresh.append(span)
@@ -179,7 +183,7 @@ class SpanWriter:
                 changed.append((*trace.summary(), trace.number))
         self._store(added, changed, pieces)
         self._shrink()
-        return Written(len(added), spans, duplicates, refused, latest_ns)
+        return Written(len(added), spans, duplicates, latest_ns)
 
     def _store(
         self,

@@ -122,7 +122,6 @@ class Store:
         self._apply(batch.entry)
         self._held.add(written.traces, written.spans, written.latest_ns)
         self.counts.add("duplicates.spans", written.duplicates)
-        self.counts.add("refused.spans.trace_limit", written.refused)
         self._tell(batch, points)
 
     def roll_back(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from support.viewer import EVER, SECOND_NS, Viewer, span, traces
 
@@ -163,7 +164,8 @@ def test_a_trace_without_end_is_cut(tmp_path: Path) -> None:
     with Viewer(tmp_path, Limits(spans_of_trace=50)) as viewer:
         trace_id = secrets.token_bytes(16)
         for _ in range(4):
-            viewer.post("/v1/traces", traces(*(span("loop", trace_id=trace_id) for _ in range(20))))
+            answer = viewer.post("/v1/traces", traces(*(span("loop", trace_id=trace_id) for _ in range(20))))
+        assert ExportTraceServiceResponse.FromString(answer.body).partial_success.rejected_spans == 20
         viewer.post("/v1/traces", traces(span("other")))
         assert viewer.counts["refused.spans.trace_limit"] == 30
         assert viewer.store.statistics().spans == 51
