@@ -17,6 +17,7 @@ import sys
 import termios
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ import psutil
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from otelkit.viewer.store.store import Store
 
 DEMO = (sys.executable, "-m", "otelkit", "demo")
 ENVIRONMENT = {
@@ -92,7 +95,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run the demo for five seconds, scrape it meanwhile, and collect all it leaves."""
     folder, port = tmp_path_factory.mktemp("demo"), free_port()
     process = subprocess.Popen(
-        [*DEMO, "--duration", "5", "--port", str(port), "--data-folder", str(folder)],
+        [*DEMO, "--duration", "5", "--fault-after", "2", "--port", str(port), "--data-folder", str(folder)],
         env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -189,6 +192,12 @@ def test_everything_is_on_metrics(run: Run, sample: str, labels: dict[str, str],
         assert sum(each.value for each in found) > 0
 
 
+def shown_requests(run: Run) -> dict[str, int]:
+    """Return the requests of each action that the summary shows."""
+    shown = re.findall(r"^action Shop\.(\w+) .* (\d+)$", run.output, re.MULTILINE)
+    return {action: int(total) for action, total in shown}
+
+
 def test_the_files_hold_what_the_screen_says(run: Run):
     """The last line of metrics.jsonl has as many requests of an action as the summary."""
     last = metrics_of(lines_of(run.folder / "metrics.jsonl")[-1])
@@ -198,8 +207,7 @@ def test_the_files_hold_what_the_screen_says(run: Run):
         requests[labels["action"]] = requests.get(labels["action"], 0) + int(
             point.get("asInt", point.get("asDouble", 0))
         )
-    shown = re.findall(r"^action Shop\.(\w+) .* (\d+)$", run.output, re.MULTILINE)
-    assert {action: int(total) for action, total in shown} == requests
+    assert shown_requests(run) == requests
     assert sum(requests.values()) > 20
 
 
@@ -219,6 +227,35 @@ def test_one_trace_goes_from_the_customer_to_the_invoice(run: Run):
     assert [
         trace for trace, parts in names.items() if parts >= {"shop_client", "Shop.place_order", "order.placed process"}
     ]
+
+
+def test_the_dashboard_has_what_the_files_have(run: Run):
+    """Its address stands first; over OTLP it got every span, and the last total of every action."""
+    assert re.match(r"Open http://127\.0\.0\.1:\d+/\?token=[0-9a-f]{48}\n", run.output)
+    store = Store(run.folder / "dashboard")
+    try:
+        assert store.statistics().spans == len(spans_of(run))
+        found = store.series("service.requests")
+        held = store.numbers([series.id for series in found], 0, 2**63 - 1)
+        requests: Counter[str] = Counter()
+        for series in found:
+            requests[series.attributes["action"]] += int(held[series.id].values[-1])
+        assert {action: total for action, total in shown_requests(run).items() if total} == requests
+    finally:
+        store.close()
+
+
+def test_the_payment_provider_becomes_slow(run: Run):
+    """After two seconds of the five; what places an order waits for it, in the same trace."""
+    spans = spans_of(run)
+    slow = [each for each in spans if each["name"] == "payment" and duration_s(each) > 0.15]
+    assert slow
+    orders = {each["traceId"]: duration_s(each) for each in spans if each["name"] == "Shop.place_order"}
+    assert all(orders[each["traceId"]] >= duration_s(each) for each in slow)
+
+
+def duration_s(span: dict[str, Any]) -> float:
+    return (int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])) / 1e9
 
 
 def test_failures_are_real_ones(run: Run):
