@@ -16,7 +16,7 @@ import time
 import celery
 from celery.exceptions import Ignore, Reject
 
-app = celery.Celery("shop", broker=os.environ["BROKER"], backend=os.environ["BROKER"])
+app = celery.Celery("shop", broker=os.environ["BROKER"], backend=os.environ.get("BACKEND", os.environ["BROKER"]))
 app.conf.update(
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
@@ -25,7 +25,7 @@ app.conf.update(
 )
 
 
-class OutOfStock(Exception):  # noqa: N818 - the program's own name
+class OutOfStock(Exception):
     """Cannot be unpickled: its constructor wants more than its arguments."""
 
     def __init__(self, item: str, left: int) -> None:
@@ -121,6 +121,12 @@ def ended(result: celery.result.AsyncResult) -> None:
     result.get(timeout=60, propagate=False)
 
 
+def started() -> None:
+    """Wait for the worker."""
+    while not app.control.ping(timeout=0.5):
+        time.sleep(0.1)
+
+
 def many(count: str) -> None:
     """Submit many: one in ten fails, one in a hundred is retried twice, by groups of a thousand."""
     orders = range(int(count))
@@ -158,8 +164,6 @@ def revoke() -> None:
         time.sleep(0.05)
     running.revoke(terminate=True)
     ended(running)
-    waiting = pack.apply_async((60,), countdown=60)
-    waiting.revoke()
     deadline = pack.apply_async((0,), expires=0.001, countdown=0.1)
     ended(deadline)
 
