@@ -31,6 +31,7 @@ from otelkit.instruments.rate import rate
 if TYPE_CHECKING:
     from otelkit._instrumentors import instrument, uninstrument
     from otelkit.devices.gpu import GpuMonitor
+    from otelkit.jobs.tracker import JobTracker
     from otelkit.loops.by_hand import inference
     from otelkit.loops.track import track
     from otelkit.pipeline import configure, flush, shutdown
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 
 __all__ = (
     "GpuMonitor",
+    "JobTracker",
     "action",
     "add_label",
     "configure",
@@ -69,6 +71,7 @@ __all__ = (
 
 _LAZY = {
     "GpuMonitor": "otelkit.devices.gpu",
+    "JobTracker": "otelkit.jobs.tracker",
     "configure": "otelkit.pipeline",
     "flush": "otelkit.pipeline",
     "inference": "otelkit.loops.by_hand",
