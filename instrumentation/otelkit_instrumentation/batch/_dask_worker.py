@@ -108,8 +108,8 @@ async def _withdraw(client: Any) -> None:
     """Have scheduler and workers observed no more."""
     with guard.shield("dask's client"):
         if client.status == "running" and not _in_worker():
-            await client._unregister_worker_plugin(NAME)
             await client.scheduler.unregister_scheduler_plugin(name=NAME)
+            await client._unregister_worker_plugin(NAME)
 
 
 def _in_worker() -> bool:
