@@ -226,8 +226,10 @@ def _next_batch(original: Callable[..., Any]) -> Callable[..., Any]:
         started = perf_counter()
         batch = original(self)
         waited_s = perf_counter() - started
-        with guard.shield("recording the wait for a batch"):
-            inference_of(ENGINE, _name_of(self._dataset), "load").step().wait_time(waited_s)
+        try:
+            inference_of(ENGINE, _name_of(self._dataset), "load").series(None).wait.observe(waited_s)
+        except Exception as error:
+            guard.failed("recording the wait for a batch", error)
         return batch
 
     return next_batch
