@@ -10,7 +10,7 @@ from otelkit.exceptions import ConfigurationError
 
 __all__ = ("is_installed", "require_extra")
 
-_PACKAGES = ("starlette", "uvicorn")
+_PACKAGES = ("numpy", "starlette", "uvicorn")
 
 
 def is_installed() -> bool:
@@ -27,7 +27,7 @@ def require_extra() -> None:
     missing = _missing()
     if missing:
         raise ConfigurationError(
-            "the packages starlette and uvicorn", f"no {' and no '.join(missing)}", "dashboard",
+            f"the packages {', '.join(_PACKAGES)}", f"no {' and no '.join(missing)}", "dashboard",
             "Install them: pip install 'otelkit[dashboard]'",
         )  # fmt: skip
 

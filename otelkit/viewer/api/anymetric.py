@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from otelkit.viewer.analysis import curve
 from otelkit.viewer.api import marks
@@ -64,19 +66,24 @@ def _summaries(
     chosen = [each for each in context.reader.choose(entry.name, terms) if only is None or only(each)]
     points = context.store.summaries([each.id for each in chosen], span.from_ns, span.to_ns)
     found: Groups = {}
+    counted: dict[tuple[str, ...], curve.Floats] = {}
+    edges = np.array(span.edges, dtype=np.int64)
     for series in chosen:
         of = points.get(series.id, [])
         if not of:
             continue
-        times = [each.time_ns for each in of]
-        values = [_median(each.quantiles) for each in of]
-        steps = curve.means(times, values, span.edges, context.reader.gap_ns)
-        group = found.setdefault(key_of(series, by), Group([None] * span.count))
-        group.seen(times)
-        for index, value in enumerate(steps):
-            if value is not None:
-                known = group.steps[index]
-                group.steps[index] = array("d", (value if known is None else (known[0] + value) / 2,))
+        times = np.array([each.time_ns for each in of], dtype=np.int64)
+        values = np.array([_median(each.quantiles) for each in of], dtype=np.float64)
+        rise = curve.means(times, values, edges, context.reader.gap_ns)
+        key = key_of(series, by)
+        if key in found:
+            found[key].rise.add(rise)
+        else:
+            found[key] = Group(rise)
+        found[key].seen(times)
+        counted.setdefault(key, np.zeros(span.count))[rise.known] += 1
+    for key, counts in counted.items():
+        found[key].rise.values /= np.maximum(counts, 1.0)[:, None]
     return found
 
 
@@ -126,10 +133,10 @@ def others(groups: Sequence[Group], additive: bool) -> Group | None:
     if not groups or not additive:
         return None
     first = groups[0]
-    merged = Group(list(first.steps), first.bounds, first.first, first.last, first.every, first.series)
+    merged = replace(first, rise=curve.Rise(first.rise.values.copy(), first.rise.known.copy()))
     for each in groups[1:]:
         if each.bounds == merged.bounds:
-            curve.merge(merged.steps, each.steps)
+            merged.rise.add(each.rise)
             merged.last = max(merged.last, each.last)
             merged.series += each.series
     return merged

@@ -7,9 +7,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import add
 
 from otelkit import semconv
-from otelkit.viewer.analysis import buckets, curve
+from otelkit.viewer.analysis import buckets
 from otelkit.viewer.api import families
 from otelkit.viewer.api.families import Family, Source
 from otelkit.viewer.api.filters import SERVICE_KEYS, Term
@@ -122,7 +123,7 @@ def total(steps: Steps) -> array[float] | None:
     result: array[float] | None = None
     for each in steps:
         if each is not None:
-            result = each if result is None else curve.plus(result, each)
+            result = each if result is None else plus(result, each)
     return result
 
 
@@ -228,12 +229,12 @@ def _add_durations(calls: Calls, group: Group, failing: tuple[str, ...], counted
     elif calls.bounds != bounds:
         steps = rebucketed(steps, bounds, calls.bounds)
         calls.inexact = True
-    curve.merge(calls.durations, steps)
+    merge(calls.durations, steps)
     if error:
-        curve.merge(calls.failed, steps)
+        merge(calls.failed, steps)
         if not counted:
             count: Steps = [array("d", (sum(each[:-1]),)) if each is not None else None for each in steps]
-            curve.merge(calls.errors.setdefault(error, [None] * calls.size), count)
+            merge(calls.errors.setdefault(error, [None] * calls.size), count)
 
 
 def _error(failing: tuple[str, ...]) -> str:
@@ -249,6 +250,19 @@ def rebucketed(steps: Steps, bounds: buckets.Bounds, target: buckets.Bounds) -> 
     return [
         None if each is None else array("d", [*buckets.rebucket(bounds, each[:-1], target), each[-1]]) for each in steps
     ]
+
+
+def plus(left: array[float], right: array[float]) -> array[float]:
+    """Return the sum, number by number."""
+    return array("d", map(add, left, right))
+
+
+def merge(into: Steps, more: Steps) -> None:
+    """Add other steps of the same axis; what only one of them knows stays known."""
+    for step, row in enumerate(more):
+        if row is not None:
+            known = into[step]
+            into[step] = row if known is None else plus(known, row)
 
 
 def together(parts: Sequence[Calls], action: str = "", label: str = "") -> Calls:
@@ -268,18 +282,18 @@ def together(parts: Sequence[Calls], action: str = "", label: str = "") -> Calls
             same = each.bounds == result.bounds
             result.inexact |= each.inexact or not same
             for into, steps in ((result.durations, each.durations), (result.failed, each.failed)):
-                curve.merge(into, steps if same else rebucketed(steps, each.bounds, result.bounds))
+                merge(into, steps if same else rebucketed(steps, each.bounds, result.bounds))
     return result
 
 
 def _merge_numbers(into: Calls, part: Calls) -> None:
     started: Steps = [array("d", (each,)) if each is not None else None for each in part.requests]
-    curve.merge(into.started, started)
+    merge(into.started, started)
     for kind, steps in part.errors.items():
-        curve.merge(into.errors.setdefault(kind, [None] * into.size), steps)
+        merge(into.errors.setdefault(kind, [None] * into.size), steps)
     if part.active:
         into.active = into.active or [None] * into.size
-        curve.merge(into.active, part.active)
+        merge(into.active, part.active)
     into.last = max(into.last, part.last)
     into.every = max(into.every, part.every)
 

@@ -25,7 +25,7 @@ def read(context: Context, span: Span, host: str) -> list[GpuRow]:
     """Return the GPUs of a host, in the order of their first appearance."""
     first: dict[str, Series] = {}
     for metric in (semconv.HW_GPU_UTILIZATION, semconv.HW_GPU_MEMORY_USAGE):
-        for each in context.store.series(metric.name):
+        for each in context.reader.series(metric.name):
             identity = str(each.attributes.get(semconv.HW_ID, ""))
             known = first.get(identity)
             if machines.host_of(each) == host and (known is None or each.last_ns > known.last_ns):

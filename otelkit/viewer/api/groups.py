@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from otelkit.viewer.analysis import buckets, curve
+from otelkit.viewer.analysis.curve import Points, Rise, Times
 from otelkit.viewer.api.filters import look_up
 from otelkit.viewer.store import ExponentialPoint, Histograms, Numbers, Reading, Series
 
 Key = tuple[str, ...]
 
 Steps = list["array[float] | None"]
-
-Value = TypeVar("Value")
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class Group:
     What series with the same values of the chosen labels rose by, or read, in each step.
 
     Attributes:
-        steps: One row of numbers for each step. Counters and gauges: one number. Histograms: a count for each
+        rise: One row of numbers for each step. Counters and gauges: one number. Histograms: a count for each
             bucket, and last the sum of the observations.
         bounds: Of the buckets; None where these are no histograms.
         last: Time of the latest point, nanoseconds; likewise ``first``.
@@ -38,20 +39,29 @@ class Group:
         inexact: Buckets of different bounds had to be spread.
     """
 
-    steps: Steps
+    rise: Rise
     bounds: buckets.Bounds | None = None
     first: int = 0
     last: int = 0
     every: int = 0
     series: int = 0
-    inexact: bool = field(default=False)
+    inexact: bool = False
 
-    def seen(self, times: Sequence[int]) -> None:
+    @property
+    def steps(self) -> Steps:
+        """The rows as arrays, None where nothing is known."""
+        return [
+            array("d", row.tobytes()) if known else None
+            for row, known in zip(self.rise.values, self.rise.known.tolist(), strict=True)
+        ]
+
+    def seen(self, times: Times) -> None:
         """Take note of a series' times."""
         self.series += 1
-        self.first = min(self.first or times[0], times[0])
-        self.last = max(self.last, times[-1])
-        self.every = max(self.every, curve.typical_interval(times) or 0)
+        self.first = min(self.first or int(times[0]), int(times[0]))
+        self.last = max(self.last, int(times[-1]))
+        if not self.every:
+            self.every = curve.typical_interval(times)
 
 
 Groups = dict[Key, Group]
@@ -95,135 +105,132 @@ def key_of(series: Series, by: Sequence[str]) -> Key:
     )
 
 
-def sums(
-    store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: Sequence[int], gap: int, births: Births
-) -> Groups:
+def sums(store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: Times, gap: int, births: Births) -> Groups:
     """Add up what sums rose by."""
-    columns = store.numbers([each.id for each in chosen], edges[0] - gap, edges[-1] + gap)
+    columns = store.numbers([each.id for each in chosen], int(edges[0]) - gap, int(edges[-1]) + gap)
     groups: Groups = {}
     for series in chosen:
-        points = columns.get(series.id)
-        if points is not None and len(points.times_ns):
-            rows = curve.Rows(points.times_ns, points.starts_ns, points.values, points.values, 1)
-            _add(groups, series, by, rows, edges, gap, births, None)
+        read = columns.get(series.id)
+        if read is not None and len(read.times_ns):
+            values = _floats(read.values)
+            points = Points(_times(read.times_ns), _times(read.starts_ns), values, values[:, None])
+            _add(groups, series, by, points, edges, gap, births, None)
     return groups
 
 
 def distributions(
-    store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: Sequence[int], gap: int, births: Births
+    store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: Times, gap: int, births: Births
 ) -> Groups:
     """Add up histograms, of either kind."""
     groups: Groups = {}
-    begin, end = edges[0] - gap, edges[-1] + gap
+    begin, end = int(edges[0]) - gap, int(edges[-1]) + gap
     plain = [each for each in chosen if each.metric.kind == "histogram"]
-    for series, parts in _in_order(plain, store.histograms([each.id for each in plain], begin, end)):
-        for points in parts:
-            _add(groups, series, by, _rows(points), edges, gap, births, points.bounds)
+    found = store.histograms([each.id for each in plain], begin, end)
+    for series in plain:
+        for read in found.get(series.id, ()):
+            _add(groups, series, by, _points(read), edges, gap, births, read.bounds)
     others = [each for each in chosen if each.metric.kind == "exponential_histogram"]
-    if others:
-        for series, raw in _in_order(others, store.exponential_histograms([each.id for each in others], begin, end)):
-            _add(groups, series, by, _exponential_rows(raw), edges, gap, births, buckets.GRID)
+    raw = store.exponential_histograms([each.id for each in others], begin, end) if others else {}
+    for series in others:
+        if raw.get(series.id):
+            _add(groups, series, by, _exponential_points(raw[series.id]), edges, gap, births, buckets.GRID)
     return groups
 
 
-def _in_order(chosen: Sequence[Series], found: Mapping[int, Value]) -> list[tuple[Series, Value]]:
-    return [(each, found[each.id]) for each in chosen if each.id in found]
+def _times(column: array[int]) -> Times:
+    return np.frombuffer(column, dtype=column.typecode).astype(np.int64, copy=False)
 
 
-def _rows(points: Histograms) -> curve.Rows:
-    """Put each point's sum behind its buckets."""
-    stride = points.stride
-    flat = array("d", bytes(8 * (stride + 1) * len(points.times_ns)))
-    for offset in range(stride):
-        flat[offset :: stride + 1] = array("d", points.buckets[offset::stride])
-    # A sum that was not sent is NaN; it must not spoil those of other series.
-    flat[stride :: stride + 1] = array("d", [each if each == each else 0.0 for each in points.sums])
-    return curve.Rows(points.times_ns, points.starts_ns, points.counts, flat, stride + 1)
+def _floats(column: array[Any]) -> curve.Floats:
+    return np.frombuffer(column, dtype=column.typecode).astype(np.float64, copy=False)
 
 
-def _exponential_rows(points: Sequence[ExponentialPoint]) -> curve.Rows:
-    flat = array("d")
-    for each in points:
+def _points(read: Histograms) -> Points:
+    """Put each point's sum behind its buckets; one that was not sent is NaN, and must not spoil those of others."""
+    rows = _floats(read.buckets).reshape(-1, read.stride)
+    values = np.column_stack((rows, np.nan_to_num(_floats(read.sums))))
+    return Points(_times(read.times_ns), _times(read.starts_ns), _floats(read.counts), values)
+
+
+def _exponential_points(raw: Sequence[ExponentialPoint]) -> Points:
+    rows = []
+    for each in raw:
         below = each.zero_count + sum(each.negative)
-        flat.extend(buckets.exponential_counts(each.scale, each.positive_offset, each.positive, below))
-        flat.append(each.sum or 0.0)
-    times, starts = [each.time_ns for each in points], [each.start_ns for each in points]
-    return curve.Rows(times, starts, [each.count for each in points], flat, len(buckets.GRID) + 2)
+        counts = buckets.exponential_counts(each.scale, each.positive_offset, each.positive, below)
+        rows.append([*counts, each.sum or 0.0])
+    return Points(
+        np.array([each.time_ns for each in raw], dtype=np.int64),
+        np.array([each.start_ns for each in raw], dtype=np.int64),
+        np.array([each.count for each in raw], dtype=np.float64),
+        np.array(rows, dtype=np.float64),
+    )
 
 
 def _add(
     groups: Groups,
     series: Series,
     by: Sequence[str],
-    rows: curve.Rows,
-    edges: Sequence[int],
+    points: Points,
+    edges: Times,
     gap: int,
     births: Births,
     bounds: buckets.Bounds | None,
 ) -> None:
-    if not len(rows.times):
+    if not len(points.times):
         return
-    zero = births.zero(series, rows.times[0], rows.starts[0], gap)
+    first, start = int(points.times[0]), int(points.starts[0])
+    zero = births.zero(series, first, start, gap)
     if series.metric.temporality == "delta":
-        first, start = rows.times[0], rows.starts[0]
-        interval = curve.typical_interval(rows.times) or 0
+        interval = curve.typical_interval(points.times)
         zero = start if 0 < start < first and first - start <= gap else first - interval if interval else None
-        rows = curve.accumulated(rows)
-    rose = curve.rises(rows, edges, gap, zero)
+        points = curve.accumulated(points)
+    rise = curve.rises(points, edges, gap, zero)
     key = key_of(series, by)
     group = groups.get(key)
     if group is None:
-        group = groups[key] = Group([None] * (len(edges) - 1), bounds)
-    elif group.bounds != bounds:
-        rose = _same_bounds(group, bounds or (), rose)
-    group.seen(rows.times)
-    curve.merge(group.steps, rose)
+        group = groups[key] = Group(rise, bounds)
+    else:
+        if group.bounds != bounds:
+            rise, group.inexact = rebucketed(rise, bounds or (), group.bounds or ()), True
+        group.rise.add(rise)
+    group.seen(points.times)
 
 
-def _same_bounds(group: Group, bounds: buckets.Bounds, rose: Steps) -> Steps:
-    """Bring a series with other bounds to those of its group."""
-    group.inexact = True
-    target = group.bounds or ()
-    return [
-        None if each is None else array("d", [*buckets.rebucket(bounds, each[:-1], target), each[-1]]) for each in rose
-    ]
+def rebucketed(rise: Rise, bounds: buckets.Bounds, target: buckets.Bounds) -> Rise:
+    """Bring counts, whose last number is the sum, to other bounds."""
+    rows = [[*buckets.rebucket(bounds, row[:-1].tolist(), target), row[-1]] for row in rise.values]
+    return Rise(np.array(rows, dtype=np.float64), rise.known)
 
 
-def gauges(store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: Sequence[int], gap: int) -> Groups:
+def gauges(store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: Times, gap: int) -> Groups:
     """
     Return readings: of sums that may fall (active requests) the sum over series, of gauges the mean.
 
     A process that ended does not count any more.
     """
-    columns = store.numbers([each.id for each in chosen], edges[0] - gap, edges[-1])
+    columns = store.numbers([each.id for each in chosen], int(edges[0]) - gap, int(edges[-1]))
     groups: Groups = {}
-    counted: dict[Key, list[int]] = {}
+    averaged: dict[Key, curve.Floats] = {}
     for series in chosen:
-        points = columns.get(series.id)
-        if points is None or not len(points.times_ns):
+        read = columns.get(series.id)
+        if read is None or not len(read.times_ns):
             continue
+        times = _times(read.times_ns)
+        rise = _readings(times, read, edges, gap)
         key = key_of(series, by)
         group = groups.get(key)
         if group is None:
-            group = groups[key] = Group([None] * (len(edges) - 1))
-        group.seen(points.times_ns)
-        seen = counted.setdefault(key, [0] * (len(edges) - 1))
-        additive = series.metric.kind == "sum"
-        for step, value in enumerate(_readings(points, edges, gap)):
-            if value is None:
-                continue
-            known = group.steps[step]
-            seen[step] += 1
-            if known is None:
-                group.steps[step] = array("d", (value,))
-            elif additive:
-                known[0] += value
-            else:
-                known[0] += (value - known[0]) / seen[step]
+            group = groups[key] = Group(rise)
+        else:
+            group.rise.add(rise)
+        group.seen(times)
+        if series.metric.kind == "gauge":
+            averaged.setdefault(key, np.zeros(len(edges) - 1))[rise.known] += 1
+    for key, counts in averaged.items():
+        groups[key].rise.values /= np.maximum(counts, 1.0)[:, None]
     return groups
 
 
-def _readings(points: Numbers, edges: Sequence[int], gap: int) -> list[float | None]:
-    interval = curve.typical_interval(points.times_ns)
-    hold = min(gap, 3 * interval) if interval else gap
-    return curve.means(points.times_ns, points.values, edges, hold)
+def _readings(times: Times, read: Numbers, edges: Times, gap: int) -> Rise:
+    interval = curve.typical_interval(times)
+    return curve.means(times, _floats(read.values), edges, min(gap, 3 * interval) if interval else gap)

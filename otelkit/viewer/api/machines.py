@@ -56,7 +56,7 @@ def sources(context: Context) -> dict[str, Source]:
     """Return who reports which host."""
     reports: dict[str, dict[str, tuple[int, int]]] = {}
     for metric in _HOST_METRICS:
-        for each in context.store.series(metric.name):
+        for each in context.reader.series(metric.name):
             of = reports.setdefault(host_of(each), {})
             first, last = of.get(each.instance, (each.first_ns, 0))
             of[each.instance] = (min(first, each.first_ns), max(last, each.last_ns))

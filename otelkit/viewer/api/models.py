@@ -62,7 +62,7 @@ def row(context: Context, span: Span, model: Model) -> ModelRow:
         verdict=verdict(model, parts),
         generation=any(
             str(each.attributes.get(semconv.GEN_AI_REQUEST_MODEL)) == model.name
-            for each in context.store.series(semconv.GEN_AI_TIME_TO_FIRST_TOKEN.name)
+            for each in context.reader.series(semconv.GEN_AI_TIME_TO_FIRST_TOKEN.name)
         ),
     )
 

@@ -22,7 +22,7 @@ def read(context: Context, span: Span, host: str) -> list[ProcessRow]:
     """Return the processes of a host, those that use most CPU first."""
     series: dict[str, Series] = {}
     for metric in (semconv.PROCESS_MEMORY_USAGE, semconv.PROCESS_CPU_TIME):
-        for each in context.store.series(metric.name):
+        for each in context.reader.series(metric.name):
             if machines.host_of(each) == host and each.last_ns >= span.from_ns:
                 series[each.instance] = each
     reading = _Reading(context, span)

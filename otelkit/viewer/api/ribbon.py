@@ -94,7 +94,7 @@ def _rounded(row: Row) -> Row:
 def _notches(context: Context, span: Span) -> list[Notch]:
     """Return when processes began to be heard of, and new versions, latest first kept."""
     first: dict[tuple[str, str], tuple[int, str]] = {}
-    for series in context.store.series():
+    for series in context.reader.all_series():
         key = (series.service, series.instance)
         known = first.get(key)
         if series.first_ns and (known is None or series.first_ns < known[0]):

@@ -142,7 +142,9 @@ def _count(row: Sequence[float | None]) -> float:
 def _from_spans(context: Context, span: Span, actions: Sequence[Calls]) -> list[ServiceRow]:
     """Return rows of programs that send traces alone: their root spans are their requests."""
     store = context.store
-    measured = {series.service for each in actions for name in each.family.names[:1] for series in store.series(name)}
+    measured = {
+        series.service for each in actions for name in each.family.names[:1] for series in context.reader.series(name)
+    }
     roots = store.roots(int(span.start * SECOND), span.to_ns)
     rows = []
     for program in dict.fromkeys(service for service, _, _ in roots):

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from otelkit import semconv
-from otelkit.viewer.analysis import buckets, curve
-from otelkit.viewer.api.calls import Row, rebucketed, total
+from otelkit.viewer.analysis import buckets
+from otelkit.viewer.api.calls import Row, merge, rebucketed, total
 from otelkit.viewer.api.filters import Term
 from otelkit.viewer.api.groups import Group, Steps
 from otelkit.viewer.api.reader import Kind, Reader
@@ -44,7 +44,7 @@ class Distribution:
         bounds, steps = group.bounds or (), group.steps
         if bounds != self.bounds:
             steps, self.inexact = rebucketed(steps, bounds, self.bounds), True
-        curve.merge(self.steps, steps)
+        merge(self.steps, steps)
 
     def sums(self) -> Row:
         """Return the sum of observations in each step."""

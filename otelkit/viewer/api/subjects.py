@@ -18,17 +18,17 @@ def counts(context: Context) -> Counts:
     models = {
         key_of(each, (semconv.INFERENCE_ENGINE, semconv.INFERENCE_MODEL))
         for name in (semconv.INFERENCE_REQUESTS.name, semconv.INFERENCE_DURATION.name)
-        for each in store.series(name)
+        for each in reader.series(name)
     }
     jobs = {
         key_of(each, (semconv.BATCH_ENGINE, semconv.JOB))
         for name in (semconv.JOB_STATUS.name, semconv.JOB_RUNS.name)
-        for each in store.series(name)
+        for each in reader.series(name)
     }
     hosts = {
         key_of(each, ("host.name",))
         for name in (semconv.SYSTEM_CPU_UTILIZATION.name, semconv.SYSTEM_MEMORY_USAGE.name)
-        for each in store.series(name)
+        for each in reader.series(name)
     }
     return Counts(
         services=len(services(context)),
@@ -45,7 +45,7 @@ def services(context: Context) -> set[str]:
     found: set[str] = set()
     measured: set[str] = set()
     for family in families.find(context.reader.names()):
-        for each in context.store.series(family.names[0]):
+        for each in context.reader.series(family.names[0]):
             found.add(families.named_after(family, key_of(each, family.labels))[0])
             measured.add(each.service)
     return found | {each for each in context.store.services() if each not in measured}

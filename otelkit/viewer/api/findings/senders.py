@@ -66,7 +66,7 @@ def _in_flight(context: Context, sender: Sender) -> int:
         each
         for metric in context.reader.metrics()
         if metric.kind == "sum" and not metric.monotonic and metric.name.endswith(("active_requests", "active_calls"))
-        for each in context.store.series(metric.name)
+        for each in context.reader.series(metric.name)
         if each.resource.get("service.instance.id") == instance
     ]
     last = context.store.numbers_before([each.id for each in chosen], 2**62)
@@ -76,7 +76,7 @@ def _in_flight(context: Context, sender: Sender) -> int:
 def _looping(context: Context, span: Span, name: str) -> Finding | None:
     begin = (span.now - WITHIN_S) * SECOND
     born: dict[str, tuple[int, int]] = {}
-    for each in context.store.series():
+    for each in context.reader.all_series():
         if each.service == name:
             first, last = born.get(each.instance, (each.first_ns, each.last_ns))
             born[each.instance] = (min(first, each.first_ns), max(last, each.last_ns))

@@ -38,7 +38,7 @@ def answer(context: Context, asked: Completion) -> Suggestions:
 def _values(context: Context, key: str, typed: str, stem: str) -> Iterator[Suggestion]:
     counts: Counter[str] = Counter()
     wanted = SERVICE_KEYS if key in SERVICE_KEYS else (key,)
-    for each in context.store.series():
+    for each in context.reader.all_series():
         for name in wanted:
             value = each.attributes.get(name, each.resource.get(name))
             if value is not None:
@@ -57,7 +57,7 @@ def _values(context: Context, key: str, typed: str, stem: str) -> Iterator[Sugge
 
 def _keys(context: Context, typed: str, stem: str) -> Iterator[Suggestion]:
     metrics: dict[str, set[str]] = {}
-    for each in context.store.series():
+    for each in context.reader.all_series():
         for key in each.attributes:
             metrics.setdefault(key, set()).add(each.metric.name)
     known = {"service": "of traces and metrics", "name": "root of a trace", "duration": "of a trace: duration>1s"}

@@ -99,13 +99,13 @@ def _exports(context: Context, span: Span) -> list[Export]:
 
 def _explosions(context: Context) -> list[Explosion]:
     """Return the metrics with very many label sets, and the label that has most values."""
-    sizes = Counter(each.metric.name for each in context.store.series())
+    sizes = Counter(each.metric.name for each in context.reader.all_series())
     found = []
     for name, count in sizes.most_common(MOST_EXPLOSIONS):
         if count < MANY_SERIES:
             break
         values: dict[str, Counter[str]] = {}
-        for each in context.store.series(name):
+        for each in context.reader.series(name):
             for key, value in each.attributes.items():
                 values.setdefault(key, Counter())[str(value)] += 1
         if values:

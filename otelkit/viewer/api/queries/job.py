@@ -53,7 +53,7 @@ def answer(context: Context, window: Window, key: str) -> Job:
 
 def _quiet(context: Context, span: Span, key: str) -> Jobs:
     for name in (semconv.JOB_STATUS.name, semconv.JOB_RUNS.name):
-        for each in context.store.series(name):
+        for each in context.reader.series(name):
             engine, job = (str(each.attributes.get(label, "")) for label in jobs.BY)
             if jobs.key_of(engine, job) == key:
                 return Jobs(key, engine, job, span.count)

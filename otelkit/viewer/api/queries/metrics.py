@@ -35,7 +35,7 @@ def _mentions(entry: Entry, word: str) -> bool:
 
 
 def _row(context: Context, span: Span, entry: Entry, sparkling: bool) -> MetricRow:
-    series = len(context.store.series(entry.name))
+    series = len(context.reader.series(entry.name))
     spark = anymetric.spark(context, span, entry) if sparkling and series <= MOST_SPARK_SERIES else None
     return MetricRow(
         name=entry.name,

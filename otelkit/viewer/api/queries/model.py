@@ -64,7 +64,7 @@ def answer(context: Context, window: Window, key: str) -> Model:
 def _quiet(context: Context, span: Span, key: str) -> Steps:
     """Return a model that is known but did nothing in the range."""
     for name in (semconv.INFERENCE_REQUESTS.name, semconv.INFERENCE_DURATION.name):
-        for each in context.store.series(name):
+        for each in context.reader.series(name):
             engine, model = (str(each.attributes.get(label, "")) for label in steps.MODEL)
             if steps.key_of(engine, model) == key:
                 return Steps(key, engine, model, span.count)
@@ -77,7 +77,7 @@ def _mine(model: Steps, series: Series) -> bool:
 
 def _series(context: Context, model: Steps) -> list[Series]:
     names = (semconv.INFERENCE_REQUESTS.name, semconv.INFERENCE_DURATION.name)
-    return [each for name in names for each in context.store.series(name) if _mine(model, each)]
+    return [each for name in names for each in context.reader.series(name) if _mine(model, each)]
 
 
 def _programs(series: Sequence[Series]) -> list[str]:
@@ -193,7 +193,7 @@ def _sums(group: Group) -> Row:
 def _energy(context: Context, span: Span, model: Steps, series: Sequence[Series]) -> float | None:
     """Return items per joule, where this is the host's only model: else nobody can tell whose energy it was."""
     hosts = {machines.host_of(each) for each in series}
-    others = context.store.series(semconv.INFERENCE_REQUESTS.name)
+    others = context.reader.series(semconv.INFERENCE_REQUESTS.name)
     if not hosts or any(machines.host_of(each) in hosts and not _mine(model, each) for each in others):
         return None
     joules = [row.energy_per_s for host in hosts for row in gpus.read(context, span, host)]

@@ -59,7 +59,9 @@ def _candidates(context: Context, span: Stored) -> Iterator[tuple[str, str]]:
             said.add(name)
             yield name, "its own series"
     mine = [
-        each for each in context.store.series() if each.instance == _instance(span) and each.service == span.service
+        each
+        for each in context.reader.all_series()
+        if each.instance == _instance(span) and each.service == span.service
     ]
     names = list(dict.fromkeys(each.metric.name for each in mine))
     for name in names:
