@@ -45,7 +45,7 @@ $(VENV)/.browser: pyproject.toml constraints.txt $(VENV)/.test
 	@touch $@
 
 # The wheel is what is tested and shown, never the checkout.
-SOURCES := $(shell find otelkit instrumentation examples -name '*.py' -o -name 'py.typed')
+SOURCES := $(shell find otelkit instrumentation examples -name '*.py' -o -name 'py.typed' -o -path '*/viewer/static/*' -type f)
 $(VENV)/.wheel: $(SOURCES) README.md $(VENV)/.demo
 	$(PIP) install --no-build-isolation --no-deps --force-reinstall .
 	@touch $@

@@ -93,5 +93,5 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     uri = (folder / FILE_NAME).absolute().as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA cache_size = -4096")
+    connection.execute("PRAGMA cache_size = -2048")
     return connection

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,8 +35,9 @@ from otelkit.viewer.store.model import (
     TraceSummary,
 )
 from otelkit.viewer.store.pieces import SpanWriter
+from otelkit.viewer.store.readers import Readers
 from otelkit.viewer.store.retention import Retention
-from otelkit.viewer.store.schema import FILE_NAME, open_for_reading, open_for_writing
+from otelkit.viewer.store.schema import FILE_NAME, open_for_writing
 from otelkit.viewer.store.sealing import Sealing
 from otelkit.viewer.store.series_reading import read_chunks, read_exemplars, read_last_chunks
 from otelkit.viewer.store.trace_reading import find_traces, read_roots, read_services, read_spans
@@ -45,6 +45,8 @@ from otelkit.viewer.store.trace_reading import find_traces, read_roots, read_ser
 __all__ = ("Store",)
 
 _LOOK_BACK_NS = 3_600_000_000_000
+_SERIES_AT_ONCE = 200
+"""Bounds what a query of many series holds packed."""
 
 
 class Store:
@@ -82,16 +84,11 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             self.holding.release()
             raise _unusable(folder, error) from error
-        self._readers = threading.local()
-        self._open_readers: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        self._readers = Readers(folder)
 
     def close(self) -> None:
         """Close the files and let go of the folder; what is committed stays."""
-        with self._lock:
-            for connection in self._open_readers:
-                connection.close()
-            self._open_readers.clear()
+        self._readers.close()
         self._writing.close()
         self.holding.release()
 
@@ -204,7 +201,8 @@ class Store:
             with self.catalogue.lock:
                 last, packed_until_ns = last_before(live.heads(), since_ns, time_ns), live.packed_until_ns
             if last is None or packed_until_ns >= last[0]:
-                parts = read_last_chunks(self._reader(), live, since_ns, time_ns)
+                with self._readers.take() as connection:
+                    parts = read_last_chunks(connection, live, since_ns, time_ns)
                 packed = last_of(join_numbers(parts, since_ns, time_ns)) if parts else None
                 last = packed if last is None or (packed and packed[0] > last[0]) else last
             if last is not None:
@@ -229,28 +227,33 @@ class Store:
 
     def exemplars(self, series: Iterable[int], from_ns: int, to_ns: int, limit: int = 2_000) -> list[Exemplar]:
         """See `Reading`."""
-        return read_exemplars(self._reader(), list(series), from_ns, to_ns, limit)
+        with self._readers.take() as connection:
+            return read_exemplars(connection, list(series), from_ns, to_ns, limit)
 
     def trace(self, trace_id: str) -> list[Span]:
         """See `Reading`."""
-        return read_spans(self._reader(), [trace_id]).get(trace_id, [])
+        return self.spans([trace_id]).get(trace_id.lower(), [])
 
     def spans(self, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
         """See `Reading`."""
-        return read_spans(self._reader(), trace_ids)
+        with self._readers.take() as connection:
+            return read_spans(connection, trace_ids)
 
     def traces(self, query: TraceQuery) -> list[TraceSummary]:
         """See `Reading`."""
-        return find_traces(self._reader(), query)
+        with self._readers.take() as connection:
+            return find_traces(connection, query)
 
     def roots(self, from_ns: int = 0, to_ns: int = 2**63 - 1) -> list[tuple[str, str, int]]:
         """See `Reading`."""
-        return read_roots(self._reader(), from_ns, to_ns)
+        with self._readers.take() as connection:
+            return read_roots(connection, from_ns, to_ns)
 
     def services(self) -> list[str]:
         """See `Reading`."""
         found = {str(live.resource.get("service.name", "")) for live in self.catalogue.series_of(None)}
-        return sorted((found | read_services(self._reader())) - {""})
+        with self._readers.take() as connection:
+            return sorted((found | read_services(connection)) - {""})
 
     def senders(self) -> list[Sender]:
         """See `Reading`."""
@@ -258,7 +261,8 @@ class Store:
 
     def statistics(self) -> Statistics:
         """See `Reading`."""
-        (oldest,) = self._reader().execute("SELECT min(start_ns) FROM traces").fetchone()
+        with self._readers.take() as connection:
+            (oldest,) = connection.execute("SELECT min(start_ns) FROM traces").fetchone()
         live = self.catalogue.series_of(None)
         firsts = [each.first_ns for each in live if each.first_ns] + ([oldest] if oldest else [])
         return Statistics(
@@ -287,14 +291,6 @@ class Store:
         """See `Reading`."""
         return self._changes.subscribe(callback)
 
-    def _reader(self) -> sqlite3.Connection:
-        connection = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._readers.connection = open_for_reading(self.folder)
-            with self._lock:
-                self._open_readers.append(connection)
-        return connection
-
     def _alive(self, series: Iterable[int], kinds: Sequence[str]) -> list[LiveSeries]:
         known = self.catalogue.series
         found = (known.get(number) for number in series)
@@ -304,12 +300,17 @@ class Store:
         self, series: Iterable[int], from_ns: int, to_ns: int, kinds: Sequence[str]
     ) -> Iterator[tuple[int, list[Any]]]:
         """Yield what each series has around a range: chunks, oldest first, then what is in memory."""
-        catalogue = self.catalogue
         alive = self._alive(series, kinds)
+        for at in range(0, len(alive), _SERIES_AT_ONCE):
+            yield from self._parts_of(alive[at : at + _SERIES_AT_ONCE], from_ns, to_ns)
+
+    def _parts_of(self, alive: Sequence[LiveSeries], from_ns: int, to_ns: int) -> Iterator[tuple[int, list[Any]]]:
+        catalogue = self.catalogue
         # Memory first: what is sealed in between is found twice then, and not nowhere.
         with catalogue.lock:
             recent = {live.id: [head.to_points() for head in live.heads() if len(head)] for live in alive}
-        chunks = read_chunks(self._reader(), [live.id for live in alive], from_ns, to_ns)
+        with self._readers.take() as connection:
+            chunks = read_chunks(connection, [live.id for live in alive], from_ns, to_ns)
         for live in alive:
             parts = [
                 unpack_points(live.metric.kind, catalogue.layouts[layout], resolution, points, body)
