@@ -41,6 +41,14 @@ def test_wheel_is_typed_and_brings_the_examples(names: set[str]) -> None:
     assert any(name.startswith("otelkit/_examples/demo_system/") for name in names)
 
 
+def test_wheel_brings_the_viewer_s_pages(names: set[str]) -> None:
+    """Page, style, modules, font and uPlot with their licences: every file of the folder."""
+    folder = ROOT / "otelkit" / "viewer" / "static"
+    files = {path.relative_to(ROOT).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"otelkit/viewer/static/index.html", "otelkit/viewer/static/vendor/uPlot.esm.js"} <= files
+    assert files <= names
+
+
 def test_wheel_brings_its_licence(names: set[str]) -> None:
     """The licence's text is part of the metadata."""
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
     from dashboard.viewers import Viewer
+    from playwright.sync_api import Browser
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

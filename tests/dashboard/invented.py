@@ -1,5 +1,6 @@
 # Copyright The otelkit Authors
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E501, RUF001 - tables of data, in the typography of the pages
 """
 Invented answers of the API, built with its own shapes: what no test machine has (two GPUs, a batch of 640).
 
@@ -76,7 +77,9 @@ def say(text: str) -> list[finding.Part]:
     return [finding.Part(text=piece, strong=bool(i % 2)) for i, piece in enumerate(text.split("*")) if piece]
 
 
-def _finding(kind: str, severity: Any, subject: str, about: str, since: float, text: str, values: Any, link: Any) -> Any:
+def _finding(
+    kind: str, severity: Any, subject: str, about: str, since: float, text: str, values: Any, link: Any
+) -> Any:
     return finding.Finding(
         id=f"{kind}:{subject}", kind=kind, severity=severity, subject=subject, about=about, since=NOW - since,
         sentence=say(text), line=line(subject, values, "s", usual=usual(0.26, 0.42) if about != "gpu" else usual(30, 74)),
@@ -121,7 +124,13 @@ SERVICES = [
 
 
 def _phases(*means: float, lines: bool = False) -> list[inference.Phase]:
-    names = [("wait", "wait"), ("preprocess", "host"), ("transfer", "transfer"), ("compute", "device"), ("postprocess", "host")]
+    names = [
+        ("wait", "wait"),
+        ("preprocess", "host"),
+        ("transfer", "transfer"),
+        ("compute", "device"),
+        ("postprocess", "host"),
+    ]
     chosen = [(name, where, mean) for (name, where), mean in zip(names, means, strict=True) if mean]
     whole = sum(means)
     return [
@@ -167,7 +176,9 @@ JOBS = [
 ]
 
 
-def _gpu(number: int, busy: float, used: float, clock: list[Any], heat: list[Any], power: float, hot: bool) -> host.GpuRow:
+def _gpu(
+    number: int, busy: float, used: float, clock: list[Any], heat: list[Any], power: float, hot: bool
+) -> host.GpuRow:
     status: Any = "warn" if hot else "ok"
     return host.GpuRow(
         id=f"GPU-{number}", name=f"GPU {number}", model="NVIDIA L40S", host="node-1", status=status,
@@ -210,8 +221,21 @@ def the_frame() -> frame.Frame:
 
 def overview() -> Overview:
     """Return the first page."""
-    head = finding.Headline(text="Three things need a look", note="the other 22 signals are within their usual range", state="findings", judged=25)
-    return Overview(range=shown(), headline=head, findings=FINDINGS, services=SERVICES, inference=MODELS, batch=JOBS[:3], machine=MACHINE)
+    head = finding.Headline(
+        text="Three things need a look",
+        note="the other 22 signals are within their usual range",
+        state="findings",
+        judged=25,
+    )
+    return Overview(
+        range=shown(),
+        headline=head,
+        findings=FINDINGS,
+        services=SERVICES,
+        inference=MODELS,
+        batch=JOBS[:3],
+        machine=MACHINE,
+    )
 
 
 def _heatmap() -> heatmap.Heatmap:
@@ -234,7 +258,9 @@ def _heatmap() -> heatmap.Heatmap:
                            usual=[sum(c[r] for c in columns[:40] if c) / max(1, whole / 2.2) for r in range(rows)])  # fmt: skip
 
 
-def _action(name: str, rate: float, errors: float, p50: float, p95: float, p99: float, active: float, bad: bool = False) -> service.ActionRow:
+def _action(
+    name: str, rate: float, errors: float, p50: float, p95: float, p99: float, active: float, bad: bool = False
+) -> service.ActionRow:
     return service.ActionRow(
         action=name, label=name, source="service", calls=int(rate * 900), requests=line("requests", wave(rate), "/s"),
         errors=line("errors", rise(0, errors, 0.55) if bad else [errors] * COUNT, "1"), rate=rate, error_share=errors,
@@ -246,8 +272,19 @@ def _action(name: str, rate: float, errors: float, p50: float, p95: float, p99: 
 def the_service() -> service.Service:
     """Return checkout's page."""
     edges = [0.02 * 1.19**i for i in range(28)]
-    exemplars = [heatmap.Exemplar(time=NOW - 900 + _random.random() * 880, value=_random.choice(edges[8:18]), trace_id=f"{i:032x}", span_id=f"{i + 1:016x}") for i in range(26)]
-    exemplars += [heatmap.Exemplar(time=NOW - d, value=2.03, trace_id=TRACE, span_id="00000000000000cc", failed=True) for d in (310, 247, 170, 120, 80, 30)]
+    exemplars = [
+        heatmap.Exemplar(
+            time=NOW - 900 + _random.random() * 880,
+            value=_random.choice(edges[8:18]),
+            trace_id=f"{i:032x}",
+            span_id=f"{i + 1:016x}",
+        )
+        for i in range(26)
+    ]
+    exemplars += [
+        heatmap.Exemplar(time=NOW - d, value=2.03, trace_id=TRACE, span_id="00000000000000cc", failed=True)
+        for d in (310, 247, 170, 120, 80, 30)
+    ]
     chosen = service.Action(
         action="charge", label="charge", metric="service.response_time", prometheus="service_response_time_seconds", unit="s",
         heatmap=_heatmap(), p50=line("p50", wave(0.148, 0.03), "s"), p95=line("p95", rise(0.28, 1.84), "s", status="err"),
@@ -256,14 +293,26 @@ def the_service() -> service.Service:
         error_types=[service.ErrorType(type="PaymentTimeout", count=1754)], labels={"user_tier": 3},
         promql={"p95": "histogram_quantile(0.95, sum by (le) (rate(service_response_time_seconds_bucket[1m])))"},
     )  # fmt: skip
-    quiet = [msgspec.structs.replace(_action(n, 0, 0, 0.01, 0.02, 0.03, 0), quiet=True) for n in ("void", "replay", "export")]
+    quiet = [
+        msgspec.structs.replace(_action(n, 0, 0, 0.01, 0.02, 0.03, 0), quiet=True) for n in ("void", "replay", "export")
+    ]
     actions = [
         _action("charge", 11.4, 0.171, 0.148, 1.84, 2.01, 162, True), _action("place", 11.6, 0.168, 0.171, 1.86, 2.03, 9, True),
         _action("refund", 0.31, 0.004, 0.096, 0.38, 0.61, 0), _action("quote", 34.8, 0.0002, 0.021, 0.058, 0.091, 0),
         _action("get_cart", 22.4, 0, 0.0044, 0.0131, 0.022, 0), _action("on payment.completed", 3.7, 0, 0.0101, 0.0302, 0.052, 0), *quiet,
     ]  # fmt: skip
-    head = finding.Headline(text="charge and place fail since 14:38, the rest is as usual", note="", state="findings", judged=9)
-    return service.Service(range=shown(), name="checkout", source="service", headline=head, findings=FINDINGS[:1], actions=actions, chosen=chosen)
+    head = finding.Headline(
+        text="charge and place fail since 14:38, the rest is as usual", note="", state="findings", judged=9
+    )
+    return service.Service(
+        range=shown(),
+        name="checkout",
+        source="service",
+        headline=head,
+        findings=FINDINGS[:1],
+        actions=actions,
+        chosen=chosen,
+    )
 
 
 _ids = itertools.count(1)
@@ -335,26 +384,54 @@ def traces() -> trace.Traces:
     for i in range(400):
         slow = i % 9 == 0
         duration = math.exp(_random.gauss(math.log(1.7 if slow else 0.2), 0.15 if slow else 0.6))
-        points.append(trace.TracePoint(time=NOW - _random.random() * 890, duration=duration, failed=slow, trace_id=f"{i:032x}"))
+        points.append(
+            trace.TracePoint(time=NOW - _random.random() * 890, duration=duration, failed=slow, trace_id=f"{i:032x}")
+        )
         if i < 40:
             rows.append(trace.TraceRow(trace_id=f"{i:032x}", name=_random.choice(("POST /checkout", "GET /cart", "GET /search")), service="api_gateway",
                                        start=points[-1].time, duration=duration, spans=13, services=7, errors=3 if slow else 0, failed=slow, cpu=None if i % 3 else 0.03))  # fmt: skip
-    groups = [trace.TraceGroup(name=n, service="api_gateway", count=c, errors=e, p50=0.2, p95=p, slowest=TRACE) for n, c, e, p in (("POST /checkout", 210, 44, 1.9), ("GET /cart", 120, 0, 0.4), ("GET /search", 70, 0, 0.3))]
+    groups = [
+        trace.TraceGroup(name=n, service="api_gateway", count=c, errors=e, p50=0.2, p95=p, slowest=TRACE)
+        for n, c, e, p in (("POST /checkout", 210, 44, 1.9), ("GET /cart", 120, 0, 0.4), ("GET /search", 70, 0, 0.3))
+    ]
     head = finding.Headline(text="44 of 400 failed, all POST /checkout", note="", state="usual")
-    return trace.Traces(range=shown(), headline=head, total=1204, total_at_least=False, points=points, rows=rows, groups=groups, cursor=None)
+    return trace.Traces(
+        range=shown(),
+        headline=head,
+        total=1204,
+        total_at_least=False,
+        points=points,
+        rows=rows,
+        groups=groups,
+        cursor=None,
+    )
 
 
 def model() -> inference.Model:
     """Return MiniLM's page."""
     lanes = []
-    for name, kinds in (("loader", [("wait", 11.5, "wait", 0.3)]), ("host", [("preprocess", 2, "host", 6), ("postprocess", 1, "host", 6)]), ("GPU 0", [("transfer", 2, "transfer", 0.5), ("compute", 13, "device", 12)]), ("GPU 1", [("transfer", 2, "transfer", 0.5), ("compute", 15, "device", 11)])):
+    for name, kinds in (
+        ("loader", [("wait", 11.5, "wait", 0.3)]),
+        ("host", [("preprocess", 2, "host", 6), ("postprocess", 1, "host", 6)]),
+        ("GPU 0", [("transfer", 2, "transfer", 0.5), ("compute", 13, "device", 12)]),
+        ("GPU 1", [("transfer", 2, "transfer", 0.5), ("compute", 15, "device", 11)]),
+    ):
         at, blocks = _random.random() * 3, []
         while at < 235:
             for kind, length, where, gap in kinds:
                 blocks.append(inference.Block(start=at / 1e3, end=(at + length) / 1e3, kind=kind, where=where))  # type: ignore[arg-type]
                 at += length + gap
-        lanes.append(inference.WorkLane(name=name, busy={"loader": 1, "host": 0.25, "GPU 0": 0.62, "GPU 1": 0.69}[name], blocks=blocks))
-    sizes = heatmap.Histogram(edges=[2, 6, 10, 14, 18, 22, 26, 30, 34], counts=[480, 120, 90, 200, 400, 1600, 3950, 59_250], unit="{item}", total=66_090)
+        lanes.append(
+            inference.WorkLane(
+                name=name, busy={"loader": 1, "host": 0.25, "GPU 0": 0.62, "GPU 1": 0.69}[name], blocks=blocks
+            )
+        )
+    sizes = heatmap.Histogram(
+        edges=[2, 6, 10, 14, 18, 22, 26, 30, 34],
+        counts=[480, 120, 90, 200, 400, 1600, 3950, 59_250],
+        unit="{item}",
+        total=66_090,
+    )
     row = MODELS[0]
     return inference.Model(
         range=shown(), row=row, headline=finding.Headline(text="torch on 2 GPUs · embed.py", note="", state="usual"), findings=FINDINGS[2:], programs=["embed.py"],
@@ -376,9 +453,24 @@ def job() -> batch.Job:
                 gaps.append(batch.Gap(start=at, end=at + 46, label="recycled, 46 s lost"))
                 at += 46
             length = _random.uniform(70, 81) if slow else _random.uniform(10, 15)
-            blocks.append(batch.JobBlock(start=at, end=min(NOW, at + length), failed=False, retry=worker in (2, 6) and len(blocks) == 12 * worker % 31, straggler=slow, count=1, trace_id=TRACE, span_id=None))
+            blocks.append(
+                batch.JobBlock(
+                    start=at,
+                    end=min(NOW, at + length),
+                    failed=False,
+                    retry=worker in (2, 6) and len(blocks) == 12 * worker % 31,
+                    straggler=slow,
+                    count=1,
+                    trace_id=TRACE,
+                    span_id=None,
+                )
+            )
             at += length + 1
-        lanes.append(batch.WorkerLane(name=f"worker {worker}", status="warn" if worker == 5 else "ok", busy=0.9, blocks=blocks, gaps=gaps))
+        lanes.append(
+            batch.WorkerLane(
+                name=f"worker {worker}", status="warn" if worker == 5 else "ok", busy=0.9, blocks=blocks, gaps=gaps
+            )
+        )
     edges: list[float | None] = [6 * 1.08**i for i in range(38)]
     counts = [int(90 * math.exp(-((math.log((e or 1) / 12.4) / 0.17) ** 2))) for e in edges[:-1]]
     histogram = heatmap.Histogram(edges=edges, counts=counts, unit="s", total=417)
@@ -404,7 +496,16 @@ def the_host() -> host.Host:
 
 
 def _metric_row(name: str, kind: Any, unit: str, value: float, series: int) -> metric.MetricRow:
-    return metric.MetricRow(name=name, prometheus=name.replace(".", "_"), kind=kind, unit=unit, description=f"About {name}.", series=series, last=value, spark=line(name, wave(value), unit))
+    return metric.MetricRow(
+        name=name,
+        prometheus=name.replace(".", "_"),
+        kind=kind,
+        unit=unit,
+        description=f"About {name}.",
+        series=series,
+        last=value,
+        spark=line(name, wave(value), unit),
+    )
 
 
 def metrics() -> metric.Metrics:
@@ -422,7 +523,17 @@ def the_metric(view: str = "rate") -> metric.Metric:
                          promql="sum by (payment_provider) (rate(service_requests_total[1m]))", note="")  # fmt: skip
 
 
-KEPT = health.Kept(folder="/var/lib/otelkit", spans=412_000, traces=1204, series=9800, points=4_100_000, bytes=212_000_000, oldest=NOW - 21_600, limit_bytes=2**30, limit_age_s=30 * 86_400)
+KEPT = health.Kept(
+    folder="/var/lib/otelkit",
+    spans=412_000,
+    traces=1204,
+    series=9800,
+    points=4_100_000,
+    bytes=212_000_000,
+    oldest=NOW - 21_600,
+    limit_bytes=2**30,
+    limit_age_s=30 * 86_400,
+)
 
 
 def the_health() -> health.Health:
@@ -451,7 +562,15 @@ def empty_frame() -> frame.Frame:
 def answer(path: str) -> Any:
     """Return what the API would say to ``path`` (below /api/v1), or None."""
     head, _, rest = path.partition("/")
-    one = {"services": the_service, "traces": the_trace, "moments": moment, "inference": model, "batch": job, "hosts": the_host, "metrics": the_metric}
+    one = {
+        "services": the_service,
+        "traces": the_trace,
+        "moments": moment,
+        "inference": model,
+        "batch": job,
+        "hosts": the_host,
+        "metrics": the_metric,
+    }
     everything = {
         "frame": the_frame, "overview": overview, "traces": traces, "metrics": metrics, "otelkit": the_health, "status": status,
         "services": lambda: service.Services(range=shown(), headline=USUAL, services=SERVICES),

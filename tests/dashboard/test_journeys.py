@@ -20,7 +20,8 @@ _RING = """() => {
   place.scrollIntoView({ block: "center" });
   const box = place.getBoundingClientRect();
   for (let y = 20; y < 300; y += 4) for (let x = 48; x < box.width - 72; x += 4) {
-    place.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + x, clientY: box.top + y, bubbles: true }));
+    const at = { clientX: box.left + x, clientY: box.top + y, bubbles: true };
+    place.dispatchEvent(new PointerEvent("pointermove", at));
     if (place.style.cursor === "pointer") return [box.left + x, box.top + y];
   }
   return null;
@@ -241,7 +242,8 @@ def test_lost_connection_is_said_and_mended(browser: Browser, invented: Viewer) 
 def test_what_is_not_there_is_said_in_its_place(browser: Browser, invented: Viewer) -> None:
     """A trace that is not kept leaves the frame alone and says what failed."""
     with watched(browser, invented, expected=("404", "Failed to load resource")) as page:
-        page.route("**/api/v1/traces/gone*", lambda route: route.fulfill(status=404, json={"message": "There is no such trace.", "remedy": "It was kept 30 days."}))  # fmt: skip
+        problem = {"message": "There is no such trace.", "remedy": "It was kept 30 days."}
+        page.route("**/api/v1/traces/gone*", lambda route: route.fulfill(status=404, json=problem))
         page.evaluate("location.hash = '#/traces/gone'")
         expect(page.get_by_role("alert")).to_contain_text("There is no such trace.")
         expect(page.get_by_role("alert")).to_contain_text("It was kept 30 days.")

@@ -92,12 +92,16 @@ def test_each_page_loads_within_its_budget(browser: Browser, invented: Viewer) -
 
 def test_script_is_only_ours(browser: Browser, demo: Viewer) -> None:
     """The policy forbids inline script and other places, and a script that is put into the page does not run."""
-    with watched(browser, demo, expected=("Content Security Policy", "CSP", "Content-Security-Policy", "TrustedScript")) as page:
+    with watched(
+        browser, demo, expected=("Content Security Policy", "CSP", "Content-Security-Policy", "TrustedScript")
+    ) as page:
         answer = page.request.get(demo.address)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-        page.evaluate("const s = document.createElement('script'); try { s.text = 'window.ran = 1'; document.head.append(s); } catch {}")
+        page.evaluate(
+            "const s = document.createElement('script'); try { s.text = 'window.ran = 1'; document.head.append(s); } catch {}"
+        )
         assert page.evaluate("window.ran") is None
 
 

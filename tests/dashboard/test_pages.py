@@ -1,5 +1,6 @@
 # Copyright The otelkit Authors
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: RUF001 - the typography of the pages
 """Every page shows something true: the demo's data, and what only invented answers have."""
 
 from __future__ import annotations

@@ -66,14 +66,16 @@ def watched(browser: Browser, viewer: Viewer, *, expected: tuple[str, ...] = (),
 
 def show(page: Page, route: str) -> None:
     """Go to a route as a link would, and wait until its own data is drawn."""
-    page.evaluate("(hash) => { location.hash = hash; }", route)
+    page.evaluate(
+        "(hash) => { document.getElementById('content').setAttribute('aria-busy', 'true'); location.hash = hash; }",
+        route,
+    )
     drawn(page)
 
 
 def drawn(page: Page) -> None:
     """Wait until the page has drawn something of its own, and asks for nothing more."""
-    expect(page.locator("#content > *").first).to_be_attached()
-    expect(page.locator("#progress")).to_be_hidden()
+    expect(page.locator("#content[aria-busy=false] > *").first).to_be_attached()
 
 
 def inked(page: Page, selector: str) -> bool:

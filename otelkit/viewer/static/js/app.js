@@ -87,6 +87,7 @@ async function navigate() {
   }
   now.key = key;
   if (moved) {
+    place.content.setAttribute("aria-busy", "true");
     if (!at.query.get("trace")) peek?.syncPeek([], draw);
     now.data = null;
     now.module.opened?.();
@@ -114,8 +115,9 @@ async function first() {
 
 async function load(again = false) {
   abort?.abort();
-  abort = new AbortController();
-  const { signal } = abort;
+  const mine = (abort = new AbortController());
+  const { signal } = mine;
+  place.content.setAttribute("aria-busy", "true");
   const done = progress();
   stop?.();
   stop = null;
@@ -143,6 +145,7 @@ async function load(again = false) {
     if (error.status === 0) setTimeout(() => asked === now.asked && load(again), 2000);
   } finally {
     done();
+    if (abort === mine) place.content.setAttribute("aria-busy", "false");
   }
 }
 
