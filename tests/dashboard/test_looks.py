@@ -100,7 +100,10 @@ def test_script_is_only_ours(browser: Browser, demo: Viewer) -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         page.evaluate(
-            "const s = document.createElement('script'); try { s.text = 'window.ran = 1'; document.head.append(s); } catch {}"
+            """() => {
+              const script = document.createElement("script");
+              try { script.text = "window.ran = 1"; document.head.append(script); } catch {}
+            }"""
         )
         assert page.evaluate("window.ran") is None
 
