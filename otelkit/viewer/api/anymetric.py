@@ -99,7 +99,7 @@ def row_of(group: Group, span: Span, view: str, quantile: float) -> Row:
         row: Row = [each[0] if each is not None else None for each in group.steps]
     else:
         row = [sum(each[:-1]) if each is not None else None for each in group.steps]
-    return rates(row, span, group.last) if view == "rate" else row
+    return rates(row, span, group.last, group.first) if view == "rate" else row
 
 
 def unit_of(entry: Entry, view: str) -> str:

@@ -34,7 +34,8 @@ class Calls:
         bounds: Of the buckets, in seconds; None without durations.
         durations: Counts by bucket in each step, and the sum of seconds last.
         failed: The same of failed calls.
-        last: Time of the latest point, nanoseconds.
+        first: From when on they are known, nanoseconds.
+        last: Time of the latest point.
         every: Nanoseconds between points.
         key: Values of the family's labels; empty for several actions.
     """
@@ -51,6 +52,7 @@ class Calls:
     bounds: buckets.Bounds | None = None
     durations: Steps = field(default_factory=list)
     failed: Steps = field(default_factory=list)
+    first: int = 0
     last: int = 0
     every: int = 0
     inexact: bool = False
@@ -195,6 +197,7 @@ def _of_family(
             if family.source in ("event", "publisher", "named"):
                 service = owners.get(service, service)
             calls = found[key] = Calls(service, action, label, family.source, family, span.count, key=key)
+        calls.first = min(calls.first or group.first, group.first)
         calls.last = max(calls.last, group.last)
         calls.every = max(calls.every, group.every)
         calls.inexact |= group.inexact
@@ -294,15 +297,28 @@ def _merge_numbers(into: Calls, part: Calls) -> None:
     if part.active:
         into.active = into.active or [None] * into.size
         merge(into.active, part.active)
+    into.first = min(into.first or part.first, part.first)
     into.last = max(into.last, part.last)
     into.every = max(into.every, part.every)
+
+
+def mean_rate(row: Row, span: Span, first: int, last: int) -> float | None:
+    """Return the rate a second over the part of the range that is known."""
+    known = [index for index, each in enumerate(row) if each is not None]
+    if not known:
+        return None
+    width = span.step_ns
+    left = max(span.from_ns + known[0] * width, first)
+    right = min(span.from_ns + (known[-1] + 1) * width, last)
+    total_ = sum(each for each in row if each is not None)
+    return total_ / ((right - left) / SECOND) if right > left else None
 
 
 def rates(row: Row, span: Span, last: int, first: int = 0) -> Row:
     """
     Return a row of counts as rates a second.
 
-    The step that is not over yet counts for the part that was reported, if that is at least half of it.
+    The first and the last step count for the part that was reported, if that is at least half of it.
     """
     width = span.step_ns
     result: Row = list(row)

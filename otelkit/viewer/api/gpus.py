@@ -67,7 +67,8 @@ def _row(context: Context, span: Span, host: str, number: int, identity: str, se
     energy = gpu.read("sums", semconv.HW_ENERGY.name, ())
     errors = gpu.read("sums", semconv.HW_ERRORS.name, ())
     joules = [
-        rates([s[0] if s is not None else None for s in group.steps], span, group.last) for group in energy.values()
+        rates([s[0] if s is not None else None for s in group.steps], span, group.last, group.first)
+        for group in energy.values()
     ]
     return GpuRow(
         id=identity,

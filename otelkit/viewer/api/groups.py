@@ -34,7 +34,8 @@ class Group:
         rise: One row of numbers for each step. Counters and gauges: one number. Histograms: a count for each
             bucket, and last the sum of the observations.
         bounds: Of the buckets; None where these are no histograms.
-        last: Time of the latest point, nanoseconds; likewise ``first``.
+        first: From when on something is known, nanoseconds: the start of what the first point covers, else its time.
+        last: Time of the latest point.
         every: Nanoseconds between points; 0 if not known.
         inexact: Buckets of different bounds had to be spread.
     """
@@ -55,10 +56,11 @@ class Group:
             for row, known in zip(self.rise.values, self.rise.known.tolist(), strict=True)
         ]
 
-    def seen(self, times: Times) -> None:
-        """Take note of a series' times."""
+    def seen(self, times: Times, zero: int | None = None) -> None:
+        """Take note of a series' times, and when it was zero."""
         self.series += 1
-        self.first = min(self.first or int(times[0]), int(times[0]))
+        first = int(times[0]) if zero is None else zero
+        self.first = min(self.first or first, first)
         self.last = max(self.last, int(times[-1]))
         if not self.every:
             self.every = curve.typical_interval(times)
@@ -193,7 +195,7 @@ def _add(
         if group.bounds != bounds:
             rise, group.inexact = rebucketed(rise, bounds or (), group.bounds or ()), True
         group.rise.add(rise)
-    group.seen(points.times)
+    group.seen(points.times, zero)
 
 
 def rebucketed(rise: Rise, bounds: buckets.Bounds, target: buckets.Bounds) -> Rise:

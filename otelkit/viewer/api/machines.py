@@ -92,7 +92,7 @@ class Machines:
     def rate(self, metric: Metric, by: Sequence[str]) -> dict[tuple[str, ...], tuple[Row, int]]:
         """Return what counters rose by, a second."""
         return {
-            key: (rates(_first(group), self._span, group.last), group.every)
+            key: (rates(_first(group), self._span, group.last, group.first), group.every)
             for key, group in self.read("sums", metric, by).items()
         }
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from otelkit import semconv
 from otelkit.viewer.analysis import buckets, wording
 from otelkit.viewer.api import marks, signals, steps
-from otelkit.viewer.api.calls import Row, rates, total
+from otelkit.viewer.api.calls import Row, mean_rate, rates, total
 from otelkit.viewer.api.context import Context
 from otelkit.viewer.api.history import Signal
 from otelkit.viewer.api.shapes.finding import Part
 from otelkit.viewer.api.shapes.inference import ModelRow, Phase, Where
 from otelkit.viewer.api.shapes.line import Quantile
 from otelkit.viewer.api.steps import Distribution, Model
-from otelkit.viewer.api.timing import SECOND, Span
+from otelkit.viewer.api.timing import Span
 
 WHERE: dict[str, Where] = {
     steps.WAIT: "wait",
@@ -55,7 +55,7 @@ def row(context: Context, span: Span, model: Model) -> ModelRow:
         errors=round(model.errors),
         phases=[Phase(phase=each.phase, where=each.where, mean=each.mean, share=each.share) for each in parts],
         items=marks.line("items", items_per_s(model, span), span, "/s", model.every, usual, "warn" if fewer else "ok"),
-        items_per_s=_mean_rate(model, span),
+        items_per_s=marks.rounded(mean_rate(model.items or model.batches, span, model.first, model.last)),
         usual_items_per_s=usual,
         mean=mean(model.duration),
         p95=quantile(model.duration, 0.95),
@@ -69,17 +69,7 @@ def row(context: Context, span: Span, model: Model) -> ModelRow:
 
 def items_per_s(model: Model, span: Span) -> Row:
     """Return items a second; batches where items are not counted."""
-    return rates(model.items or model.batches, span, model.last)
-
-
-def _mean_rate(model: Model, span: Span) -> float | None:
-    row = model.items or model.batches
-    known = [index for index, each in enumerate(row) if each is not None]
-    if not known:
-        return None
-    left = max(span.start, (span.from_ns + known[0] * span.step_ns) / SECOND)
-    right = min(span.end, model.last / SECOND)
-    return marks.rounded(sum(each or 0.0 for each in row) / (right - left)) if right > left else None
+    return rates(model.items or model.batches, span, model.last, model.first)
 
 
 def phases(model: Model, span: Span, lines: bool = False) -> list[Phase]:

@@ -34,7 +34,7 @@ def _senders_cpu(context: Context, span: Span) -> float | None:
     for group in groups.values():
         known = [
             each
-            for each in rates([s[0] if s is not None else None for s in group.steps], span, group.last)
+            for each in rates([s[0] if s is not None else None for s in group.steps], span, group.last, group.first)
             if each is not None
         ]
         return round(sum(known) / len(known), 6) if known else None

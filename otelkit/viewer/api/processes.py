@@ -47,7 +47,7 @@ class _Reading:
     def rate(self, name: str, group: Group | None, unit: str) -> Line | None:
         if group is None:
             return None
-        return marks.line(name, rates(_first(group), self.span, group.last), self.span, unit, group.every)
+        return marks.line(name, rates(_first(group), self.span, group.last, group.first), self.span, unit, group.every)
 
     def gauge(self, name: str, group: Group | None, unit: str) -> Line | None:
         return marks.line(name, _first(group), self.span, unit, group.every) if group is not None else None

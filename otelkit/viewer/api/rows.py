@@ -99,7 +99,7 @@ def judged(context: Context, span: Span, service: str, action: str) -> tuple[Sta
 
 def requests_line(calls: Calls, span: Span) -> Line:
     """Return requests a second."""
-    return marks.line("requests", calling.rates(calls.requests, span, calls.last), span, "/s", calls.every)
+    return marks.line("requests", calling.rates(calls.requests, span, calls.last, calls.first), span, "/s", calls.every)
 
 
 def errors_line(context: Context, calls: Calls, span: Span, status: str = "ok") -> Line:
@@ -110,12 +110,7 @@ def errors_line(context: Context, calls: Calls, span: Span, status: str = "ok") 
 
 def rate(calls: Calls, span: Span) -> float | None:
     """Return requests a second over the part of the range that is known."""
-    known = [index for index, each in enumerate(calls.requests) if each is not None]
-    if not known:
-        return None
-    left = max(span.start, (span.from_ns + known[0] * span.step_ns) / SECOND)
-    right = min(span.end, calls.last / SECOND, (span.from_ns + (known[-1] + 1) * span.step_ns) / SECOND)
-    return marks.rounded(_count(calls.requests) / (right - left)) if right > left else None
+    return marks.rounded(calling.mean_rate(calls.requests, span, calls.first, calls.last))
 
 
 def error_share(calls: Calls) -> float | None:

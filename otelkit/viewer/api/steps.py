@@ -77,6 +77,7 @@ class Model:
     device: Distribution | None = None
     batch_size: Distribution | None = None
     warm: Row = field(default_factory=list)
+    first: int = 0
     last: int = 0
     every: int = 0
 
@@ -128,6 +129,7 @@ def _read_one(
         model = models.get(key)
         if model is None:
             model = models[key] = Model(key, engine, name, span.count)
+        model.first = min(model.first or group.first, group.first)
         model.last, model.every = max(model.last, group.last), max(model.every, group.every)
         if warmup.lower() == "true":
             if what == "duration":

@@ -50,7 +50,9 @@ def answer(context: Context, window: Window) -> Health:
 def _cpu(context: Context, span: Span) -> list[Line]:
     groups = context.reader.read("sums", (semconv.CPU_TIME.name,), (_SENDER, semconv.ACTIVITY), span)
     return [
-        marks.line(f"{sender}, {activity}", rates(_first(group), span, group.last), span, "{core}", group.every)
+        marks.line(
+            f"{sender}, {activity}", rates(_first(group), span, group.last, group.first), span, "{core}", group.every
+        )
         for (sender, activity), group in sorted(groups.items())
     ]
 

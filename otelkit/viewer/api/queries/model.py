@@ -99,7 +99,7 @@ def _throughput(context: Context, span: Span, model: Steps, whole: Line) -> list
         whole.name, whole.total = "all", True
         parts = sorted(by_process.items(), key=lambda item: -(total(item[1].steps) or (0.0,))[0])
         for number, (key, group) in enumerate(parts[:8], start=1):
-            row = rates([each[0] if each is not None else None for each in group.steps], span, group.last)
+            row = rates([each[0] if each is not None else None for each in group.steps], span, group.last, group.first)
             labels = {"service.instance.id": key[0]}
             lines.append(marks.line(f"process {number}", row, span, "/s", group.every, labels=labels))
     return lines
@@ -172,7 +172,7 @@ def _generation(context: Context, span: Span, model: Steps) -> Generation | None
     if first is None and not tokens:
         return None
     lines = [
-        marks.line(key or "tokens", rates(_sums(group), span, group.last), span, "/s", group.every)
+        marks.line(key or "tokens", rates(_sums(group), span, group.last, group.first), span, "/s", group.every)
         for (key,), group in sorted(tokens.items())
     ]
     if first is None:
