@@ -119,7 +119,8 @@ class Server:
 
     def end(self) -> str:
         """End it as an operator would, once it has started; return its log."""
-        workers.wait_until_started(self.process.pid, self._workers)
+        if self._workers:
+            workers.wait_until_started(self.process.pid, self._workers)
         self.process.terminate()
         self.process.wait(20)
         return self.log.read_text()

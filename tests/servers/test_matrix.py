@@ -31,6 +31,7 @@ from servers import matrix
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 
 PROGRAMS = Path(__file__).parent / "programs"
+BIN = Path(sys.executable).parent
 REQUESTS = 60
 RECYCLED = 10
 TASKS = 12
@@ -52,10 +53,10 @@ class Running:
 
     def __init__(self, command: list[str], variables: dict[str, str], log: Path) -> None:
         self._log = log
-        self._workers = 2 if "--workers=2" in command else 0
+        self._forks = ("--workers=2" in command and "gunicorn" in command) or "--processes=2" in command
         with log.open("w") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                command,
                 env=variables,
                 cwd=PROGRAMS,
                 stdout=output,
@@ -82,9 +83,10 @@ class Running:
         """
         Send SIGTERM, as a supervisor does, and return the exit status; fails if that takes more than 20 seconds.
 
-        Not while a worker starts: gunicorn would lose the signal.
+        Not while a worker starts: gunicorn would lose the signal; uWSGI too, which is told to be less patient.
         """
-        workers.wait_until_started(self._process.pid, self._workers)
+        if self._forks:
+            workers.wait_until_started(self._process.pid, 2)
         self._process.send_signal(signal.SIGTERM)
         try:
             return self._process.wait(20)
@@ -122,6 +124,9 @@ THREADS = ["--worker-class=gthread", "--threads=4"]
 RECYCLE = f"--max-requests={RECYCLED}"
 AFTER = f"after {RECYCLED}"
 ASGI = ["uvicorn", "asgi:application"]
+# Its Python is the library, which has to be told where the packages are.
+UWSGI = ["--module=wsgi:application", "--processes=2", "--master", "--enable-threads", "--die-on-term"]
+UWSGI += ["--need-app", "--py-call-osafterfork", "--min-worker-lifetime=0", "--worker-reload-mercy=3"]
 WEB = {
     ("gunicorn sync", "fork", "no"): WSGI,
     ("gunicorn sync", "fork", AFTER): [*WSGI, RECYCLE],
@@ -131,6 +136,9 @@ WEB = {
     ("gunicorn gthread", "fork", AFTER): [*WSGI, *THREADS, RECYCLE],
     ("gunicorn gthread", "fork, --preload", "no"): [*WSGI, *THREADS, "--preload"],
     ("gunicorn gthread", "fork, --preload", AFTER): [*WSGI, *THREADS, "--preload", RECYCLE],
+    ("uWSGI", "fork", "no"): UWSGI,
+    ("uWSGI", "fork", AFTER): [*UWSGI, RECYCLE],
+    ("uWSGI", "fork, --lazy-apps", AFTER): [*UWSGI, "--lazy-apps", RECYCLE],
     ("uvicorn", "no children", "no"): ASGI,
     ("uvicorn --workers 2", "spawn", "no"): [*ASGI, "--workers=2"],
     ("uvicorn --workers 2", "spawn", AFTER): [*ASGI, "--workers=2", f"--limit-max-requests={RECYCLED}"],
@@ -141,9 +149,8 @@ WEB = {
 def test_web_server(tmp_path: Path, rows: list[matrix.Row], case: tuple[str, str, str]) -> None:
     """Every answered request is counted, whichever worker answered and whatever became of it."""
     port = free_port()
-    bind = [f"--bind=127.0.0.1:{port}"] if case[0].startswith("gunicorn") else [f"--port={port}"]
     with OtlpReceiver() as receiver:
-        server = Running([*WEB[case], *bind], environment(receiver), tmp_path / "log")
+        server = Running(command(case, port), environment(receiver), tmp_path / "log")
         try:
             server.wait_for_port(port)
             answered: Counter[int] = Counter()
@@ -157,6 +164,15 @@ def test_web_server(tmp_path: Path, rows: list[matrix.Row], case: tuple[str, str
         row = measure(receiver, case, REQUESTS)
         rows.append(row)
         assert_exact(receiver, row, server.output, 1 if case[2] == "no" else REQUESTS // RECYCLED)
+
+
+def command(case: tuple[str, str, str], port: int) -> list[str]:
+    """Return the server's command line."""
+    address = f"127.0.0.1:{port}"
+    if case[0] == "uWSGI":
+        return [str(BIN / "uwsgi"), f"--virtualenv={sys.prefix}", f"--http-socket={address}", *WEB[case]]
+    bind = [f"--bind={address}"] if case[0].startswith("gunicorn") else [f"--port={port}"]
+    return [sys.executable, "-m", *WEB[case], *bind]
 
 
 def request(url: str, server: Running) -> int:
@@ -222,8 +238,11 @@ def test_celery(tmp_path: Path, rows: list[matrix.Row], broker: str, case: tuple
     with OtlpReceiver() as receiver:
         variables = environment(receiver, BROKER=broker)
         quiet = ["--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-        command = ["celery", "--app=tasks", "worker", *CELERY[case], *quiet]
-        worker = Running(command, variables, tmp_path / "log")
+        worker = Running(
+            [sys.executable, "-m", "celery", "--app=tasks", "worker", *CELERY[case], *quiet],
+            variables,
+            tmp_path / "log",
+        )
         try:
             subprocess.run(
                 [sys.executable, "tasks.py", str(TASKS)], cwd=PROGRAMS, env=variables, check=True, timeout=100

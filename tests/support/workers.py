@@ -65,30 +65,38 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until_started(pid: int, children: int) -> None:
+def wait_until_started(pid: int, workers: int) -> None:
     """
-    Wait until a server has so many children, and none of them catches SIGCHLD.
+    Wait until a server has so many workers, each with signal handlers of its own.
 
-    One of gunicorn's has by then put its own handlers in place of those that it inherited, which swallow a SIGTERM
-    (gunicorn#1910).
+    Until then a forked worker has those of its parent, which swallow a SIGTERM: gunicorn#1910, and uWSGI's alike.
     """
     deadline = time.monotonic() + 30
-    while not _have_started(psutil.Process(pid).children(), children):
+    while not _have_started(psutil.Process(pid), workers):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def _have_started(children: list[psutil.Process], expected: int) -> bool:
-    return len(children) >= expected and not any(_catches(child.pid, signal.SIGCHLD) for child in children)
+def _have_started(server: psutil.Process, workers: int) -> bool:
+    children = [child for child in server.children() if _runs(child)]
+    return len(children) >= workers and all(_caught(child.pid) != _caught(server.pid) for child in children)
 
 
-def _catches(pid: int, number: int) -> bool:
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _caught(pid: int) -> str:
+    """Return the signals that a process catches, as the kernel writes them."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):  # it has ended
-        return False
+        return ""
     (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
-    return bool(int(caught, 16) >> (number - 1) & 1)
+    return caught
 
 
 def get(url: str, timeout_s: float = 10.0, **headers: str) -> str:
