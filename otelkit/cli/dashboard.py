@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 import webbrowser
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ("add_arguments", "main")
 
 _ANY_AGE_S = 1e9
+_SWITCH_INTERVAL_S = 0.001
 
 _EPILOG = """\
 Any program that speaks OTLP, in any language, can send to it. On the usual
@@ -74,6 +76,9 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     from otelkit.viewer.replay import replay
     from otelkit.viewer.server import Dashboard
 
+    # The web server's thread asks for the interpreter with each part of a request's body; while the writer decodes, it
+    # waits this long each time. A process of our own may choose: by default it is 5 ms.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -29,7 +29,7 @@ __all__ = ("export_response", "routes")
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
-_INLINE_BYTES = 32_768
+_INLINE_BYTES = 8_192
 """What is smaller is unpacked in the event loop: going to another thread costs more."""
 
 
@@ -65,8 +65,10 @@ async def _export(signal: Signal, request: Request, inlet: Inlet) -> Response:
         return Response("Expected gzip, deflate or no compression.\n", 415)
     try:
         body = await _read(request)
-        if len(body) <= _INLINE_BYTES and encoding in ("", "identity") and kind == PROTOBUF:
+        if encoding in ("", "identity") and kind == PROTOBUF:
             plain = body
+        elif len(body) <= _INLINE_BYTES and kind == PROTOBUF:
+            plain = _unpack(signal, body, encoding, kind)
         else:
             plain = await anyio.to_thread.run_sync(_unpack, signal, body, encoding, kind)
     except TooLargeError:
