@@ -49,11 +49,13 @@ class Work:
             headers, submitted_at, self._retries, self._retried_for = carrier
             self._attempt = _attempt()
             job = ENGINE.job(name)
-            if self._attempt and not self._retried_for:
+            died = self._attempt and not self._retried_for
+            if died:
                 job.retry()  # the attempt before ended with its process, which could not tell
-                flush_worker()  # nor may this one be able to
             self._span = start_span(job.name, job.attributes, parent_of(headers))
             self._run = job.start(time.time() - submitted_at, self._span)
+            if died:
+                flush_worker()  # nor may this one be able to
 
     def __enter__(self) -> None:
         """Nothing is left to begin."""
