@@ -16,6 +16,7 @@ from typing import Any
 from otelkit import semconv
 from otelkit._core._call_cell import CallCell
 from otelkit._core._family import Definition, Family
+from otelkit._core._guard import guard
 from otelkit._core._histogram_cell import HistogramCell
 from otelkit._core._number_cells import CounterCell
 from otelkit._core._snapshot import Metric
@@ -96,12 +97,22 @@ class Series:
     The cells of one engine, model and operation, warm-up or not; each is bound when first used.
 
     ``calls`` and ``sizes`` are what every step needs. Thread-safe.
+
+    Attributes:
+        usable: Whether these could be bound; None before `bind`. A program may have taken a name of ours.
     """
 
     def __init__(self, engine: str, model: str, operation: str, *, warmup: bool) -> None:
         self.values = (engine, model, operation, "true" if warmup else "false")
         self.warmup = warmup
+        self.usable: bool | None = None
         self._phases: dict[str, HistogramCell] = {}
+
+    def bind(self) -> None:
+        """Bind what every step needs; never raises."""
+        self.usable = False
+        with guard.shield("declaring the inference vocabulary"):
+            self.usable = bool((self.calls, self.sizes))
 
     @cached_property
     def calls(self) -> CallCell:

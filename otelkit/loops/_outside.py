@@ -10,6 +10,7 @@ task's, and those of the tasks started from there. An instrumentor asks
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -18,7 +19,24 @@ from typing import Any, Protocol
 class Recording(Protocol):
     """What records, for as long as ``running``."""
 
-    running: bool
+    @property
+    def running(self) -> bool: ...
+
+
+class Mark(weakref.ref[Any]):
+    """
+    Stands for a step in the context, so that the context does not keep the step alive.
+
+    A signal handler that raises just as a step ends leaves the mark behind, and it must not hide all that comes later.
+    """
+
+    __slots__ = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether the step is there and has not ended."""
+        step = self()
+        return step is not None and step.running
 
 
 outside: ContextVar[Recording | None] = ContextVar("otelkit_inference", default=None)

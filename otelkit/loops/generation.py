@@ -111,6 +111,10 @@ class GenerationStep(Step):
             self._first = perf_counter()
 
     def ended(self, seconds: float, error: BaseException | None) -> None:
+        with guard.shield("recording a generation"):
+            self._record(seconds, error)
+
+    def _record(self, seconds: float, error: BaseException | None) -> None:
         values = self._values
         if error is None:
             key, more = values, ()

@@ -47,20 +47,18 @@ def plain_call(
         batch_size: Items in it, >= 0; None if not known.
         function, args, kwargs: The call. It runs, and ends, in this thread and context.
     """
-    if not recorder.on:
+    series = recorder.series(None) if recorder.on else None
+    if series is None or not series.usable:
         return function(*args, **kwargs)
-    try:
-        series = recorder.series(None)
-        calls, sizes = series.calls, series.sizes
-        if not next(calls.tick) % 100:
-            calls.flush()
-    except Exception as error:
-        guard.failed("starting an inference", error)
-        return function(*args, **kwargs)
-    token = outside.set(_under_way)
+    calls = series.calls
+    outer = outside.get()
     done = False
     started = perf_counter()
     try:
+        # Set and put back without a token: a signal handler of the program's may raise before that could be kept.
+        outside.set(_under_way)
+        if not next(calls.tick) % 100:
+            calls.flush()
         result = function(*args, **kwargs)
         seconds = perf_counter() - started
         if seconds > calls.floor:
@@ -69,14 +67,14 @@ def plain_call(
         done = True
         calls.buffer.append(seconds)
         if batch_size is not None:
-            sizes.observe(batch_size)
+            series.sizes.observe(batch_size)
         return result
     except BaseException as error:
         if not done:
             _fail(calls, error, perf_counter() - started)
         raise
     finally:
-        outside.reset(token)
+        outside.set(outer)
 
 
 def _fail(calls: CallCell, error: BaseException, seconds: float) -> None:

@@ -80,12 +80,15 @@ class Inference:
         return SpanSpec(f"{self.operation} {self.model}", attributes)
 
     def series(self, warmup: bool | None) -> Series:
-        """Return the cells of the next step."""
+        """Return the cells of the next step, bound; never raises."""
         if warmup is None:
             warmup = self._left > 0
             if warmup:
                 self._left -= 1
-        return self._warming if warmup else self._warm
+        series = self._warming if warmup else self._warm
+        if series.usable is None and self.on:
+            series.bind()
+        return series
 
 
 _recorders: dict[tuple[str, str, str, int, bool], Inference] = {}

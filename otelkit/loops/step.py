@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from contextvars import Token
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from otelkit import semconv
 from otelkit._core._guard import guard
+from otelkit._core._histogram_cell import HistogramCell
 from otelkit._core._timing import Timing
 from otelkit.decorators._failures import failed
 from otelkit.decorators._spans import ActiveSpan
 from otelkit.loops._families import Series
-from otelkit.loops._outside import Recording, outside
+from otelkit.loops._outside import Mark, Recording, outside
 from otelkit.loops._step_span import close_span, open_span, tracing
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ class Step:
     """
 
     # Defaults of the class, not set anew for each step: that halves what making one costs.
+    _mark: Mark | None = None
+    _outer: Recording | None = None
     _series: Series | None = None
     _span: ActiveSpan | None = None
     _started = 0.0
-    _token: Token[Recording | None] | None = None
     _says_more = False
     running = False
 
@@ -52,24 +53,31 @@ class Step:
         self.batch_size = batch_size
 
     # -- from start to end --------------------------------------------------------
+    # Nothing in here catches what it does not know: a signal handler of the program's may raise at any place, as
+    # Celery's soft time limit does, and that must reach the program, with no step left under way.
 
     def start(self) -> Self:
         """Start it."""
+        recorder = self._recorder
+        if not recorder.on:
+            return self
+        self._series = series = recorder.series(self._warmup)
+        if not series.usable:
+            return self
         try:
-            recorder = self._recorder
-            if not recorder.on:
-                return self
-            self._series = series = recorder.series(self._warmup)
-            calls = series.calls
-            if not next(calls.tick) % 100:
-                calls.flush()
+            self._outer = outside.get()
+            self.running = True
+            self._mark = Mark(self)
+            outside.set(self._mark)
             if recorder.span is not None and tracing():
                 self._span = open_span(recorder.span)
-            self.running = True
-            self._token = outside.set(self)
-        except Exception as error:
-            guard.failed("starting an inference step", error)
-        self._started = perf_counter()
+            calls = series.calls
+            self._started = perf_counter()
+            if not next(calls.tick) % 100:
+                calls.flush()
+        except BaseException as error:
+            self.stop(error)
+            raise
         return self
 
     def stop(self, error: BaseException | None = None) -> float:
@@ -82,36 +90,31 @@ class Step:
         if not self.running:
             return 0.0
         elapsed = seconds = perf_counter() - self._started
-        self.running = False
+        recorded = not self._started
+        series: Any = self._series
+        calls = series.calls
         try:
-            series: Any = self._series
-            calls = series.calls
             if error is None:
                 if seconds > calls.floor:
                     seconds = calls.capture(seconds)
+                recorded = True
                 calls.buffer.append(seconds)
-                size = self.batch_size
-                if size is not None:
-                    if size >= 0:
-                        series.sizes.observe(size)
-                    else:
-                        guard.dropped(semconv.INFERENCE_BATCH_SIZE.name, "a negative size")
-            else:
+                if self.batch_size is not None:
+                    self._measure(series.sizes, self.batch_size)
+            elif not recorded:
                 target, seconds = failed(calls, error, seconds)
+                recorded = True
                 target.buffer.append(seconds)
             if self._says_more:
                 self.ended(elapsed, error)
-        except Exception as own:
-            guard.failed("recording an inference step", own)
-        if self._span is not None:
-            self._end_span(self._span, error)
-        token = self._token
-        if token is not None:
-            self._token = None
-            try:  # noqa: SIM105 - suppress() costs a quarter of a step
-                outside.reset(token)
-            except ValueError:  # ended in another context than it began in: there is nothing to put back there
-                pass
+        finally:
+            self.running = False
+            if outside.get() is self._mark:  # not so where it ends in another context than it began in
+                outside.set(self._outer)
+            if not recorded:
+                calls.buffer.append(seconds)
+            if self._span is not None:
+                self._end_span(self._span, error)
         return elapsed
 
     __enter__ = start
@@ -188,8 +191,19 @@ class Step:
 
     # -- the rest -----------------------------------------------------------------
 
+    def _measure(self, sizes: HistogramCell, size: Any) -> None:
+        try:
+            known = size >= 0
+        except Exception as error:
+            guard.failed("the batch size of an inference step", error)
+            return
+        if known:
+            sizes.observe(size)
+        else:
+            guard.dropped(semconv.INFERENCE_BATCH_SIZE.name, "a negative size")
+
     def ended(self, seconds: float, error: BaseException | None) -> None:
-        """For subclasses that set ``_says_more``: it has ended and is recorded; its span is still the current one."""
+        """For subclasses that set ``_says_more``: it is recorded, its span is still the current one. Must not raise."""
 
     def span_attributes(self) -> dict[str, Any]:
         """Return what its span says that was not known at the start."""

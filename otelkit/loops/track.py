@@ -162,29 +162,29 @@ class Track(Generic[T]):
 
     def received(self, item: Any, seconds: float) -> None:
         """An item came after ``seconds``; the iteration begins."""
-        try:
-            self._pending = None
-            self.wait_s += seconds
-            self._items = self._size if self._ask is None else self._asked(item)
-            self._series = series = self._recorder.series(self.iterations < self._warmup)
+        self._pending = None
+        self.wait_s += seconds
+        self._items = self._size if self._ask is None else self._asked(item)
+        series = self._recorder.series(self.iterations < self._warmup)
+        if series.usable:
             series.wait.observe(seconds)
             if not next(series.calls.tick) % 100:
                 series.calls.flush()
-        except Exception as error:
-            guard.failed("otelkit.track", error)
+            self._series = series
 
     def worked(self, seconds: float, error: BaseException | None = None) -> None:
         """The iteration is over after ``seconds``."""
-        try:
-            series, self._series = self._series, None
-            error = error or self._failure
-            self._failure = None
-            self.work_s += seconds
-            self.iterations += 1
-            if series is not None:
-                self._record(series, seconds, error)
-        except Exception as own:
-            guard.failed("otelkit.track", own)
+        error = error or self._failure
+        self._failure = None
+        self.work_s += seconds
+        self.iterations += 1
+        if error is not None:
+            self.errors += 1
+        elif self._items is not None:
+            self.items += self._items
+        series, self._series = self._series, None
+        if series is not None:
+            self._record(series, seconds, error)
         if bars.shown:
             bars.refresh()
 
@@ -214,17 +214,14 @@ class Track(Generic[T]):
     def _record(self, series: Series, seconds: float, error: BaseException | None) -> None:
         calls = series.calls
         if error is not None:
-            self.errors += 1
             target, seconds = failed(calls, error, seconds)
             target.buffer.append(seconds)
             return
         if seconds > calls.floor:
             seconds = calls.capture(seconds)
         calls.buffer.append(seconds)
-        items = self._items
-        if items is not None:
-            self.items += items
-            series.sizes.observe(items)
+        if self._items is not None:
+            series.sizes.observe(self._items)
 
     def _is_plain(self) -> bool:
         """Tell whether there is nothing to do: otelkit is switched off, and no bar to be drawn."""
