@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import secrets
 import statistics
 import subprocess
@@ -24,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -34,7 +34,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 SPANS_A_REQUEST = 500
 SPANS_A_TRACE = 5
 SERIES = 10_000
-POINTS_A_REQUEST = 5_000
+POINTS_A_REQUEST = 2_500
+SPAN_SENDERS = 2
 BUCKETS = 15
 
 
@@ -129,11 +130,12 @@ class Sender(threading.Thread):
     """Sends at a rate, and remembers how long each answer took."""
 
     def __init__(
-        self, port: int, path: str, rate: float, seconds: float, fill: Callable[[int], tuple[int, bytes]]
+        self, port: int, path: str, rate: float, seconds: float, request: Any, touch: Callable[[Any, int], int]
     ) -> None:
         super().__init__()
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self.path, self.rate, self.seconds, self.fill = path, rate, seconds, fill
+        self.path, self.rate, self.seconds = path, rate, seconds
+        self.request, self.touch = request, touch
         self.sent = self.refused = 0
         self.answers_s: list[float] = []
         self.behind_s = 0.0
@@ -148,7 +150,7 @@ class Sender(threading.Thread):
             if wait > 0:
                 time.sleep(wait)
             self.behind_s = max(self.behind_s, -wait)
-            items, body = self.fill(step)
+            items, body = self.touch(self.request, step), self.request.SerializeToString()
             step += 1
             sent_at = time.perf_counter()
             self.connection.request("POST", self.path, body, {"Content-Type": "application/x-protobuf"})
@@ -158,6 +160,16 @@ class Sender(threading.Thread):
             if response.status != 200 or answer:
                 self.refused += items
             self.sent += items
+
+
+def describe(senders: list[Sender], seconds: float) -> str:
+    """Return rate, refusals and answers of all senders of a kind."""
+    took = sorted(answer for sender in senders for answer in sender.answers_s)
+    return (
+        f"{sum(sender.sent for sender in senders) / seconds:,.0f}/s on {len(senders)} connections, "
+        f"{sum(sender.refused for sender in senders)} refused, answer p50 {statistics.median(took) * 1e3:.0f} ms, "
+        f"p99 {took[int(len(took) * 0.99)] * 1e3:.0f} ms, most behind {max(each.behind_s for each in senders):.2f} s"
+    )
 
 
 def main() -> None:
@@ -178,42 +190,35 @@ def main() -> None:
     url = urlsplit(process.stdout.readline().split()[1])
     port = url.port or 0
     watched = psutil.Process(process.pid)
-    requests, spans = points_requests(), spans_request()
-
-    def fill_points(step: int) -> tuple[int, bytes]:
-        request = requests[step % len(requests)]
-        return touch_points(request, step), request.SerializeToString()
-
-    def fill_spans(step: int) -> tuple[int, bytes]:
-        return touch_spans(spans, step), spans.SerializeToString()
-
-    senders = []
-    if arguments.points:
-        senders.append(("points", Sender(port, "/v1/metrics", arguments.points, arguments.seconds, fill_points)))
-    if arguments.spans:
-        senders.append(("spans", Sender(port, "/v1/traces", arguments.spans, arguments.seconds, fill_spans)))
+    requests = points_requests() if arguments.points else []
+    points = [
+        Sender(port, "/v1/metrics", arguments.points / len(requests), arguments.seconds, request, touch_points)
+        for request in requests
+    ]
+    spans = [
+        Sender(port, "/v1/traces", arguments.spans / SPAN_SENDERS, arguments.seconds, spans_request(), touch_spans)
+        for _ in range(SPAN_SENDERS if arguments.spans else 0)
+    ]
+    senders = points + spans
     memory: list[int] = []
     before = sum(watched.cpu_times()[:2])
     began = time.monotonic()
-    for _, sender in senders:
+    for sender in senders:
         sender.start()
-    while any(sender.is_alive() for _, sender in senders):
+    while any(sender.is_alive() for sender in senders):
         time.sleep(0.5)
         memory.append(watched.memory_info().rss)
     seconds = time.monotonic() - began
     cpu = sum(watched.cpu_times()[:2]) - before
-    for name, sender in senders:
-        took = sorted(sender.answers_s)
-        print(
-            f"{name}: {sender.sent / seconds:,.0f}/s, {sender.refused} refused, answer p50 "
-            f"{statistics.median(took) * 1e3:.0f} ms, p99 {took[int(len(took) * 0.99)] * 1e3:.0f} ms, "
-            f"max {took[-1] * 1e3:.0f} ms, most behind {sender.behind_s:.2f} s"
-        )
+    for name, those in (("points", points), ("spans", spans)):
+        if those:
+            print(f"{name}: {describe(those, seconds)}")
     print(f"dashboard: {cpu / seconds:.0%} of a core, RSS at most {max(memory) / 2**20:.0f} MiB")
+    sent = {"points": sum(each.sent for each in points), "spans": sum(each.sent for each in spans)}
     process.terminate()
     process.wait()
     held = sum(path.stat().st_size for path in Path(folder).iterdir())
-    print(f"stored: {held / 2**20:.1f} MiB; counted {json.dumps(count(folder))}; pid {os.getpid()}")
+    print(f"stored: {held / 2**20:.1f} MiB; sent {json.dumps(sent)}, counted {json.dumps(count(folder))}")
 
 
 def count(folder: str) -> dict[str, int]:
