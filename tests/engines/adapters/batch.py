@@ -75,17 +75,30 @@ class ProgramAdapter(BatchAdapter):
 
     program: ClassVar[str]
     arguments: ClassVar[tuple[str, ...]] = ()
+    options: tuple[str, ...] = ()
+    """Of ``otelkit run``."""
 
     def run(self, scenario: str, receiver: OtlpReceiver, folder: Path) -> Truth:
         done = subprocess.run(
-            [sys.executable, "-m", "otelkit", "run", "--", sys.executable, self.program, *self.arguments, scenario]
+            [
+                sys.executable,
+                "-m",
+                "otelkit",
+                "run",
+                *self.options,
+                "--",
+                sys.executable,
+                self.program,
+                *self.arguments,
+                scenario,
+            ]
             + ([str(self.many)] if scenario == "many" else []),
             # Nothing is exported before the end of each process: what arrives, its end has delivered.
             env=environment(receiver, OTELKIT_EXPORT_INTERVAL_S="3600"),
             cwd=PROGRAMS,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280 if many else 110,
         )
         assert done.returncode == 0, done.stderr
         return Truth(**json.loads(done.stdout.splitlines()[-1]))
