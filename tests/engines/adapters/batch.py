@@ -79,20 +79,10 @@ class ProgramAdapter(BatchAdapter):
     """Of ``otelkit run``."""
 
     def run(self, scenario: str, receiver: OtlpReceiver, folder: Path) -> Truth:
+        many = scenario == "many"
+        words = [self.program, *self.arguments, scenario, *([str(self.many)] if many else [])]
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "otelkit",
-                "run",
-                *self.options,
-                "--",
-                sys.executable,
-                self.program,
-                *self.arguments,
-                scenario,
-            ]
-            + ([str(self.many)] if scenario == "many" else []),
+            [sys.executable, "-m", "otelkit", "run", *self.options, "--", sys.executable, *words],
             # Nothing is exported before the end of each process: what arrives, its end has delivered.
             env=environment(receiver, OTELKIT_EXPORT_INTERVAL_S="3600"),
             cwd=PROGRAMS,
