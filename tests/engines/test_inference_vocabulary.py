@@ -172,6 +172,16 @@ def test_a_span_is_the_child_of_the_callers(adapter: Adapter, telemetry: Telemet
     assert attributes["inference.batch_size"] == 4
 
 
+def test_spans_can_be_turned_off(adapter: Adapter, telemetry: Telemetry) -> None:
+    """Without spans, metrics are what they are."""
+    otelkit.uninstrument(adapter.name)
+    otelkit.instrument(adapter.name, spans=False)
+    with trace.get_tracer("test").start_as_current_span("request"):
+        adapter.call(4)
+    assert [span.name for span in telemetry.spans] == ["request"]
+    assert telemetry.value("inference.requests", _labels(adapter)) == 1
+
+
 def test_thousand_calls_are_thousand_requests(adapter: Adapter, telemetry: Telemetry) -> None:
     """Exactly."""
     for _ in range(1_000):

@@ -175,7 +175,7 @@ def test_runs_beside_an_asynchronous_one_are_recorded(telemetry: Telemetry, tmp_
     """What a program runs while an asynchronous run is under way is no part of it."""
     slow, other = session(tmp_path, "under_way"), session(tmp_path, "beside")
     started: list[Any] = []
-    run_async = Sessions(1).asynchronous(lambda session, *arguments: started.append(arguments))
+    run_async = Sessions(1, spans=True).asynchronous(lambda session, *arguments: started.append(arguments))
     run_async(slow, None, {"x": rows(1)}, lambda *got: started.append(got), "mine")
     other.run(None, {"x": rows(1)})
     assert telemetry.value("inference.requests", labelled("beside")) == 1

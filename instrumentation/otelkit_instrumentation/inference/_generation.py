@@ -25,7 +25,7 @@ from otelkit_instrumentation.inference._model_names import name_of_checkpoint
 
 __all__ = ("Generations",)
 
-PROVIDER = "transformers"
+ENGINE = "transformers"
 
 _PARAMETERS = {
     "max_new_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
@@ -78,11 +78,13 @@ class Generations:
     Args:
         tensor: ``torch.Tensor``.
         warmup_steps: First generations of a model that count as warm-up.
+        spans: Whether generations get spans.
     """
 
-    def __init__(self, tensor: type, warmup_steps: int) -> None:
+    def __init__(self, tensor: type, warmup_steps: int, spans: bool) -> None:
         self._tensor = tensor
         self._warmup_steps = warmup_steps
+        self._spans = spans
         self._recorders: dict[tuple[str, str], Generation] = {}
 
     def generate(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,7 +135,12 @@ class Generations:
         found = self._recorders.get((name, operation))
         if found is None:
             found = Generation(
-                "transformers", name, provider=PROVIDER, gen_ai_operation=operation, warmup_steps=self._warmup_steps
+                ENGINE,
+                name,
+                provider=ENGINE,
+                gen_ai_operation=operation,
+                warmup_steps=self._warmup_steps,
+                spans=self._spans,
             )
             if len(self._recorders) < _RECORDERS:
                 found = self._recorders.setdefault((name, operation), found)

@@ -38,7 +38,8 @@ class OnnxRuntimeInstrumentor(Instrumentor):
     """
     Records the runs of ONNX Runtime's sessions.
 
-    ``instrument()`` takes ``warmup_steps``: how many first runs of a model count as warm-up (1).
+    ``instrument()`` takes ``spans``, whether a run inside a trace gets a span (True), and ``warmup_steps``, how many
+    first runs of a model count as warm-up (1).
     """
 
     title = "ONNX Runtime"
@@ -56,7 +57,7 @@ class OnnxRuntimeInstrumentor(Instrumentor):
 
     def patch(self, patches: Patches, **options: Any) -> None:
         """Patch sessions as soon as the program imports onnxruntime."""
-        sessions = Sessions(options.get("warmup_steps", 1))
+        sessions = Sessions(options.get("warmup_steps", 1), options.get("spans", True))
 
         def patch_sessions(module: ModuleType) -> None:
             session = module.Session
@@ -76,14 +77,15 @@ class Observed:
     Args:
         session: An ``onnxruntime.InferenceSession``.
         warmup_steps: First runs of the model that count as warm-up.
+        spans: Whether runs inside a trace get spans.
     """
 
     __slots__ = ("__weakref__", "_axis", "_fixed", "_input", "attributes", "providers", "recorder")
 
-    def __init__(self, session: Any, warmup_steps: int) -> None:
+    def __init__(self, session: Any, warmup_steps: int, spans: bool) -> None:
         path = getattr(session, "_model_path", None)
         name = name_of_file(path) if path else name_of_graph(session.get_modelmeta().graph_name)
-        self.recorder: Inference = inference_of(ENGINE, name, "run", warmup_steps=warmup_steps)
+        self.recorder: Inference = inference_of(ENGINE, name, "run", warmup_steps=warmup_steps, spans=spans)
         self.providers = session.get_providers()
         self.attributes = {semconv.INFERENCE_PROVIDER: list(self.providers)}
         self._input, self._axis, self._fixed = _batch_axis(session.get_inputs())
@@ -108,8 +110,9 @@ class Observed:
 class Sessions:
     """The sessions that have run, and the makers of what stands in for their methods. Thread-safe."""
 
-    def __init__(self, warmup_steps: int) -> None:
+    def __init__(self, warmup_steps: int, spans: bool) -> None:
         self._warmup_steps = warmup_steps
+        self._spans = spans
         self._observed: weakref.WeakKeyDictionary[Any, Observed] = weakref.WeakKeyDictionary()
 
     def find(self, session: Any) -> Observed | None:
@@ -119,7 +122,7 @@ class Sessions:
         try:
             observed = self._observed.get(session)
             if observed is None or observed.providers is not session.get_providers():  # set_providers gives new ones
-                observed = self._observed[session] = Observed(session, self._warmup_steps)
+                observed = self._observed[session] = Observed(session, self._warmup_steps, self._spans)
             return observed
         except Exception as error:
             guard.failed("looking at a session", error)

@@ -48,7 +48,8 @@ class TorchInstrumentor(Instrumentor):
     """
     Records PyTorch modules and DataLoaders.
 
-    ``instrument()`` takes ``warmup_steps``: how many first calls of a model count as warm-up (1).
+    ``instrument()`` takes ``spans``, whether a call inside a trace gets a span (True), and ``warmup_steps``, how many
+    first calls of a model count as warm-up (1).
     """
 
     title = "PyTorch"
@@ -62,12 +63,12 @@ class TorchInstrumentor(Instrumentor):
 
     def patch(self, patches: Patches, **options: Any) -> None:
         """Patch modules and loaders as soon as the program imports torch."""
-        warmup_steps = options.get("warmup_steps", 1)
+        spans, warmup_steps = options.get("spans", True), options.get("warmup_steps", 1)
 
         def patch_modules(torch: ModuleType) -> None:
             self._devices = devices = DeviceTimes(torch.cuda)
             devices.start()
-            models = Models(torch, warmup_steps)
+            models = Models(torch, warmup_steps, spans)
             patches.wrap(torch.nn.Module, "__call__", lambda original: _module_call(original, torch, models, devices))
             call = torch.nn.Module.__call__
             patches.when_imported("torch._dynamo.eval_frame", lambda dynamo: dynamo.skip_code(call.__code__))
@@ -85,9 +86,10 @@ class TorchInstrumentor(Instrumentor):
 class Models:
     """The recorders of the classes of modules. Thread-safe."""
 
-    def __init__(self, torch: Any, warmup_steps: int) -> None:
+    def __init__(self, torch: Any, warmup_steps: int, spans: bool) -> None:
         self._torch = torch
         self._warmup_steps = warmup_steps
+        self._spans = spans
         # By id, while the class lives: torch.fx makes one for each instance, and weak keys cost 0.1 µs more.
         self.inferring: dict[int, Inference] = {}
         self.training: dict[int, Inference] = {}
@@ -98,7 +100,7 @@ class Models:
         kind = type(wrapped)
         name = getattr(kind, MODEL_NAME, None) or getattr(wrapped, "original_name", None) or kind.__name__
         operation = "train" if training else "forward"
-        recorder = inference_of(ENGINE, name, operation, warmup_steps=self._warmup_steps)
+        recorder = inference_of(ENGINE, name, operation, warmup_steps=self._warmup_steps, spans=self._spans)
         if wrapped is module and not isinstance(module, self._torch.jit.ScriptModule):
             known = self.training if training else self.inferring
             known[id(kind)] = recorder

@@ -24,19 +24,18 @@ from otelkit.loops import Inference, Step, inference_of, recorded_outside
 from otelkit_instrumentation._base import Instrumentor
 from otelkit_instrumentation._patching import Patches
 from otelkit_instrumentation.inference._batch_size import items_in
-from otelkit_instrumentation.inference._generation import Generations
+from otelkit_instrumentation.inference._generation import ENGINE, Generations
 from otelkit_instrumentation.inference._model_names import name_of_checkpoint
 
 __all__ = ("TransformersInstrumentor",)
-
-ENGINE = "transformers"
 
 
 class TransformersInstrumentor(Instrumentor):
     """
     Records transformers' generations and pipelines.
 
-    ``instrument()`` takes ``warmup_steps``: how many first calls of a model count as warm-up (1).
+    ``instrument()`` takes ``spans``, whether generations and pipelines get spans (True), and ``warmup_steps``, how many
+    first calls of a model count as warm-up (1).
     """
 
     title = "transformers"
@@ -48,15 +47,15 @@ class TransformersInstrumentor(Instrumentor):
 
     def patch(self, patches: Patches, **options: Any) -> None:
         """Patch generation and pipelines as soon as the program imports them."""
-        warmup_steps = options.get("warmup_steps", 1)
+        spans, warmup_steps = options.get("spans", True), options.get("warmup_steps", 1)
 
         def patch_generation(module: ModuleType) -> None:
-            generations = Generations(sys.modules["torch"].Tensor, warmup_steps)
+            generations = Generations(sys.modules["torch"].Tensor, warmup_steps, spans)
             patches.wrap(module.GenerationMixin, "generate", generations.generate)
             patches.wrap(module.GenerationMixin, "_has_unfinished_sequences", generations.loop)
 
         def patch_pipelines(module: ModuleType) -> None:
-            pipelines = _Pipelines(sys.modules["torch"].Tensor, warmup_steps)
+            pipelines = _Pipelines(sys.modules["torch"].Tensor, warmup_steps, spans)
             patches.wrap(module.Pipeline, "run_single", pipelines.run_single)
             patches.wrap(module.ChunkPipeline, "run_single", pipelines.run_single)
             patches.wrap(module.Pipeline, "forward", pipelines.forward)
@@ -90,9 +89,10 @@ _call: ContextVar[_Call | None] = ContextVar("otelkit_pipeline", default=None)
 class _Pipelines:
     """The makers of what stands in for the methods of pipelines."""
 
-    def __init__(self, tensor: type, warmup_steps: int) -> None:
+    def __init__(self, tensor: type, warmup_steps: int, spans: bool) -> None:
         self._tensor = tensor
         self._warmup_steps = warmup_steps
+        self._spans = spans
 
     def run_single(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap a call on one input."""
@@ -137,7 +137,8 @@ class _Pipelines:
         try:
             model = pipeline.model
             name = name_of_checkpoint(getattr(model.config, "_name_or_path", ""), type(model).__name__)
-            return inference_of(ENGINE, name, pipeline.task or "pipeline", warmup_steps=self._warmup_steps)
+            task = pipeline.task or "pipeline"
+            return inference_of(ENGINE, name, task, warmup_steps=self._warmup_steps, spans=self._spans)
         except Exception as error:
             guard.failed("looking at a pipeline", error)
             return None
