@@ -94,7 +94,7 @@ def _median(quantiles: Sequence[tuple[float, float]]) -> float:
 def row_of(group: Group, span: Span, view: str, quantile: float) -> Row:
     """Return one group as a row of numbers."""
     if view == "quantile":
-        return quantiles(Distribution(group.bounds or (), group.steps), quantile)
+        return quantiles(Distribution.of(group), quantile)
     if group.bounds is None:
         row: Row = [each[0] if each is not None else None for each in group.steps]
     else:

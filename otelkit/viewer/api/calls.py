@@ -7,14 +7,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import add
 
 from otelkit import semconv
 from otelkit.viewer.analysis import buckets
+from otelkit.viewer.analysis.curve import Rise
 from otelkit.viewer.api import families
 from otelkit.viewer.api.families import Family, Source
 from otelkit.viewer.api.filters import SERVICE_KEYS, Term
-from otelkit.viewer.api.groups import Group, Steps
+from otelkit.viewer.api.groups import Group, Steps, rebucketed, steps_of
 from otelkit.viewer.api.reader import Reader
 from otelkit.viewer.api.shapes.axis import Ignored
 from otelkit.viewer.api.timing import SECOND, Span
@@ -28,12 +28,12 @@ class Calls:
     Calls of one action, or of several added up, on the steps of a span.
 
     Attributes:
-        started: How many in each step; where only durations were sent, how many ended.
+        began: How many in each step; None where only durations were sent.
         errors: The same of those that failed, by error type.
-        active: In flight.
+        in_flight: How many; None where that was not sent.
         bounds: Of the buckets, in seconds; None without durations.
-        durations: Counts by bucket in each step, and the sum of seconds last.
-        failed: The same of failed calls.
+        took: Counts by bucket in each step, and the sum of seconds last.
+        took_failed: The same of failed calls.
         first: From when on they are known, nanoseconds.
         last: Time of the latest point.
         every: Nanoseconds between points.
@@ -46,12 +46,12 @@ class Calls:
     source: Source
     family: Family
     size: int
-    started: Steps = field(default_factory=list)
-    errors: dict[str, Steps] = field(default_factory=dict)
-    active: Steps = field(default_factory=list)
+    began: Rise | None = None
+    errors: dict[str, Rise] = field(default_factory=dict)
+    in_flight: Rise | None = None
     bounds: buckets.Bounds | None = None
-    durations: Steps = field(default_factory=list)
-    failed: Steps = field(default_factory=list)
+    took: Rise | None = None
+    took_failed: Rise | None = None
     first: int = 0
     last: int = 0
     every: int = 0
@@ -60,46 +60,60 @@ class Calls:
 
     @property
     def requests(self) -> Row:
-        """How many began in each step, None where nothing is known."""
-        if self.started:
-            return [each[0] if each is not None else None for each in self.started]
-        return self.ended
+        """How many began in each step, None where nothing is known; where only durations were sent, how many ended."""
+        return row_of(self.began) if self.began is not None else self.ended
 
     @property
     def ended(self) -> Row:
         """How many ended in each step: what quantiles and shares are of."""
-        return [sum(each[:-1]) if each is not None else None for each in self.durations] or [None] * self.size
+        if self.took is None:
+            return [None] * self.size
+        return row_of(Rise(self.took.values[:, :-1].sum(axis=1)[:, None], self.took.known))
 
     @property
     def failures(self) -> Row:
         """How many failed in each step."""
-        total: Row = [0.0 if each is not None else None for each in self.requests]
-        for steps in self.errors.values():
-            for index, each in enumerate(steps):
+        found: Row = [0.0 if each is not None else None for each in self.requests]
+        for rise in self.errors.values():
+            for index, each in enumerate(row_of(rise)):
                 if each is not None:
-                    total[index] = (total[index] or 0.0) + each[0]
-        return total
+                    found[index] = (found[index] or 0.0) + each
+        return found
 
     @property
     def shares(self) -> Row:
         """Share of calls that failed, 0 to 1, in each step; None where none ended."""
-        ended = self.ended if self.durations else self.requests
+        ended = self.ended if self.took is not None else self.requests
         return [
             min(1.0, (failed or 0.0) / count) if count else None
             for failed, count in zip(self.failures, ended, strict=True)
         ]
 
     @property
-    def active_row(self) -> Row:
+    def active(self) -> Row:
         """In flight, at each step."""
-        return [each[0] if each is not None else None for each in self.active]
+        return row_of(self.in_flight) if self.in_flight is not None else [None] * self.size
+
+    @property
+    def durations(self) -> Steps:
+        """Counts by bucket in each step, and the sum last."""
+        return steps_of(self.took) if self.took is not None else [None] * self.size
+
+    @property
+    def failed(self) -> Steps:
+        """The same of failed calls."""
+        return steps_of(self.took_failed) if self.took_failed is not None else [None] * self.size
+
+    def counts(self, only_failed: bool = False) -> list[float]:
+        """Return counts by bucket over all steps; empty without any."""
+        rise = self.took_failed if only_failed else self.took
+        return rise.values[:, :-1].sum(axis=0).tolist() if rise is not None and rise.known.any() else []
 
     def quantile(self, share: float, only_failed: bool = False) -> tuple[buckets.Reading | None, int]:
         """Return a quantile over all steps, and of how many calls it is."""
-        whole = total(self.failed if only_failed else self.durations)
-        if whole is None or self.bounds is None:
+        counts = self.counts(only_failed)
+        if not counts or self.bounds is None:
             return None, 0
-        counts = whole[:-1]
         return buckets.quantile(self.bounds, counts, share), round(sum(counts))
 
     def quantiles(self, share: float, only_failed: bool = False) -> Row:
@@ -110,23 +124,13 @@ class Calls:
             if each is not None and self.bounds is not None and sum(each[:-1]) >= 0.5:
                 reading = buckets.quantile(self.bounds, each[:-1], share)
             rows.append(reading.value if reading is not None else None)
-        return rows or [None] * self.size
-
-    def mean(self) -> float | None:
-        """Return the mean over all steps, in seconds."""
-        whole = total(self.durations)
-        if whole is None or (count := sum(whole[:-1])) < 0.5:
-            return None
-        return whole[-1] / count
+        return rows
 
 
 def total(steps: Steps) -> array[float] | None:
     """Return the sum of all steps, or None if nothing is known of any."""
-    result: array[float] | None = None
-    for each in steps:
-        if each is not None:
-            result = each if result is None else plus(result, each)
-    return result
+    known = [each for each in steps if each is not None]
+    return array("d", map(sum, zip(*known, strict=True))) if known else None
 
 
 def read(reader: Reader, span: Span, terms: Sequence[Term] = ()) -> list[Calls]:
@@ -206,14 +210,14 @@ def _of_family(
     width = len(family.labels)
     if family.requests:
         for key, group in reader.read("sums", (family.requests,), family.labels, span, terms).items():
-            of(key, group).started = group.steps
+            of(key, group).began = group.rise
     if family.active:
         for key, group in reader.read("gauges", (family.active,), family.labels, span, terms).items():
-            of(key, group).active = group.steps
+            of(key, group).in_flight = group.rise
     if family.errors:
         labels = (*family.labels, semconv.ERROR_TYPE)
         for key, group in reader.read("sums", (family.errors,), labels, span, terms).items():
-            of(key[:width], group).errors[key[width] or "error"] = group.steps
+            of(key[:width], group).errors[key[width] or "error"] = group.rise
     if family.duration:
         labels = (*family.labels, *family.failing)
         for key, group in reader.read("distributions", (family.duration,), labels, span, terms).items():
@@ -223,21 +227,18 @@ def _of_family(
 
 def _add_durations(calls: Calls, group: Group, failing: tuple[str, ...], counted: bool) -> None:
     error = _error(failing)
-    bounds = group.bounds or ()
-    steps = group.steps
+    bounds, rise = group.bounds or (), group.rise
     if calls.bounds is None:
         calls.bounds = bounds
-        calls.durations = [None] * calls.size
-        calls.failed = [None] * calls.size
     elif calls.bounds != bounds:
-        steps = rebucketed(steps, bounds, calls.bounds)
+        rise = rebucketed(rise, bounds, calls.bounds)
         calls.inexact = True
-    merge(calls.durations, steps)
+    calls.took = sum_of(calls.took, rise)
     if error:
-        merge(calls.failed, steps)
+        calls.took_failed = sum_of(calls.took_failed, rise)
         if not counted:
-            count: Steps = [array("d", (sum(each[:-1]),)) if each is not None else None for each in steps]
-            merge(calls.errors.setdefault(error, [None] * calls.size), count)
+            count = Rise(rise.values[:, :-1].sum(axis=1)[:, None], rise.known)
+            calls.errors[error] = sum_of(calls.errors.get(error), count)
 
 
 def _error(failing: tuple[str, ...]) -> str:
@@ -248,58 +249,54 @@ def _error(failing: tuple[str, ...]) -> str:
     return error
 
 
-def rebucketed(steps: Steps, bounds: buckets.Bounds, target: buckets.Bounds) -> Steps:
-    """Bring counts, whose last number is the sum, to other bounds."""
-    return [
-        None if each is None else array("d", [*buckets.rebucket(bounds, each[:-1], target), each[-1]]) for each in steps
-    ]
-
-
-def plus(left: array[float], right: array[float]) -> array[float]:
-    """Return the sum, number by number."""
-    return array("d", map(add, left, right))
-
-
-def merge(into: Steps, more: Steps) -> None:
-    """Add other steps of the same axis; what only one of them knows stays known."""
-    for step, row in enumerate(more):
-        if row is not None:
-            known = into[step]
-            into[step] = row if known is None else plus(known, row)
+def sum_of(known: Rise | None, more: Rise) -> Rise:
+    """Return the sum; neither is changed."""
+    if known is None:
+        return more
+    return Rise(known.values + more.values, known.known | more.known)
 
 
 def together(parts: Sequence[Calls], action: str = "", label: str = "") -> Calls:
     """Add several actions of a service up; the buckets are those of the busiest."""
     first = parts[0]
-    size = first.size
-    result = Calls(first.service, action, label, first.source, first.family, size)
+    result = Calls(first.service, action, label, first.source, first.family, first.size)
     with_bounds = [each for each in parts if each.bounds is not None]
     if with_bounds:
-        busiest = max(with_bounds, key=lambda each: sum((total(each.durations) or [0.0])[:-1]))
-        result.bounds = busiest.bounds
-        result.durations, result.failed = [None] * size, [None] * size
-    result.started = [None] * size
+        result.bounds = max(with_bounds, key=lambda each: sum(each.counts())).bounds
     for each in parts:
         _merge_numbers(result, each)
-        if each.bounds is not None and result.bounds is not None:
-            same = each.bounds == result.bounds
-            result.inexact |= each.inexact or not same
-            for into, steps in ((result.durations, each.durations), (result.failed, each.failed)):
-                merge(into, steps if same else rebucketed(steps, each.bounds, result.bounds))
+        if each.bounds is None or result.bounds is None:
+            continue
+        same = each.bounds == result.bounds
+        result.inexact |= each.inexact or not same
+        for name in ("took", "took_failed"):
+            rise: Rise | None = getattr(each, name)
+            if rise is not None:
+                fitting = rise if same else rebucketed(rise, each.bounds, result.bounds)
+                setattr(result, name, sum_of(getattr(result, name), fitting))
     return result
 
 
 def _merge_numbers(into: Calls, part: Calls) -> None:
-    started: Steps = [array("d", (each,)) if each is not None else None for each in part.requests]
-    merge(into.started, started)
-    for kind, steps in part.errors.items():
-        merge(into.errors.setdefault(kind, [None] * into.size), steps)
-    if part.active:
-        into.active = into.active or [None] * into.size
-        merge(into.active, part.active)
+    began = part.began
+    if began is None and part.took is not None:
+        began = Rise(part.took.values[:, :-1].sum(axis=1)[:, None], part.took.known)
+    if began is not None:
+        into.began = sum_of(into.began, began)
+    for kind, rise in part.errors.items():
+        into.errors[kind] = sum_of(into.errors.get(kind), rise)
+    if part.in_flight is not None:
+        into.in_flight = sum_of(into.in_flight, part.in_flight)
     into.first = min(into.first or part.first, part.first)
     into.last = max(into.last, part.last)
     into.every = max(into.every, part.every)
+
+
+def row_of(rise: Rise) -> Row:
+    """Return the first number of each step, None where nothing is known."""
+    return [
+        value if known else None for value, known in zip(rise.values[:, 0].tolist(), rise.known.tolist(), strict=True)
+    ]
 
 
 def mean_rate(row: Row, span: Span, first: int, last: int) -> float | None:

@@ -20,6 +20,8 @@ from otelkit.viewer.api.timing import SECOND, Span
 from otelkit.viewer.store import Reading
 
 MOST_REMEMBERED = 200
+COST_TIMES, LONGEST_S = 8.0, 15.0
+"""What took long is kept for so many times as long."""
 
 Value = TypeVar("Value")
 
@@ -70,12 +72,13 @@ class Context:
         """Return an answer that may be a few seconds old; what is given back must not be changed."""
         now = time.monotonic()
         known = self._memory.get(question)
-        if known is not None and now - known[0] < for_s:
+        if known is not None and now < known[0]:
             return known[1]  # type: ignore[return-value]
         if len(self._memory) > MOST_REMEMBERED:
             self._memory.clear()
         value = answer()
-        self._memory[question] = (time.monotonic(), value)
+        done = time.monotonic()
+        self._memory[question] = (done + min(LONGEST_S, max(for_s, COST_TIMES * (done - now))), value)
         return value
 
     @property

@@ -51,10 +51,7 @@ class Group:
     @property
     def steps(self) -> Steps:
         """The rows as arrays, None where nothing is known."""
-        return [
-            array("d", row.tobytes()) if known else None
-            for row, known in zip(self.rise.values, self.rise.known.tolist(), strict=True)
-        ]
+        return steps_of(self.rise)
 
     def seen(self, times: Times, zero: int | None = None) -> None:
         """Take note of a series' times, and when it was zero."""
@@ -67,6 +64,14 @@ class Group:
 
 
 Groups = dict[Key, Group]
+
+
+def steps_of(rise: Rise) -> Steps:
+    """Return rows as arrays, None where nothing is known."""
+    return [
+        array("d", row.tobytes()) if known else None
+        for row, known in zip(rise.values, rise.known.tolist(), strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

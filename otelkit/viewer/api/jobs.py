@@ -92,7 +92,7 @@ def read(context: Context, span: Span, terms: Sequence[Term] = ()) -> dict[str, 
     for jobs, group, (error,) in each("distributions", semconv.JOB_DURATION.name, semconv.ERROR_TYPE):
         _add_duration(jobs, group, failed=bool(error))
     for jobs, group, _ in each("distributions", semconv.JOB_QUEUE_TIME.name):
-        jobs.queue = Distribution(group.bounds or (), list(group.steps), group.inexact)
+        jobs.queue = Distribution.of(group)
     for jobs, group, _ in each("gauges", semconv.JOB_LAST_SUCCESS.name):
         jobs.last_success = machines.last(_first(group))
     _add_workers(context, span, found)
@@ -107,7 +107,7 @@ def _fail(jobs: Jobs, error: str, group: Group, counted: bool) -> None:
 
 def _add_duration(jobs: Jobs, group: Group, failed: bool) -> None:
     if jobs.duration is None:
-        jobs.duration = Distribution(group.bounds or (), list(group.steps), group.inexact)
+        jobs.duration = Distribution.of(group)
     else:
         jobs.duration.add(group)
     if not jobs.engine and not failed:

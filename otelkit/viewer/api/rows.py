@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from otelkit.viewer.analysis import usual as analysis
 from otelkit.viewer.api import calls as calling
@@ -115,13 +115,13 @@ def rate(calls: Calls, span: Span) -> float | None:
 
 def error_share(calls: Calls) -> float | None:
     """Return failed by all, over the range."""
-    ended = _count(calls.ended if calls.durations else calls.requests)
+    ended = _count(calls.ended if calls.took is not None else calls.requests)
     return marks.rounded(min(1.0, _count(calls.failures) / ended)) if ended >= 0.5 else None
 
 
 def active(calls: Calls) -> float | None:
     """Return what is in flight now."""
-    known = [each for each in calls.active_row[-3:] if each is not None]
+    known = [each for each in calls.active[-3:] if each is not None]
     return known[-1] if known else None
 
 
@@ -136,11 +136,14 @@ def _count(row: Sequence[float | None]) -> float:
 
 def _from_spans(context: Context, span: Span, actions: Sequence[Calls]) -> list[ServiceRow]:
     """Return rows of programs that send traces alone: their root spans are their requests."""
-    store = context.store
-    measured = {
-        series.service for each in actions for name in each.family.names[:1] for series in context.reader.series(name)
-    }
-    roots = store.roots(int(span.start * SECOND), span.to_ns)
+    names = {each.family.names[0] for each in actions}
+    measured = {series.service for name in names for series in context.reader.series(name)}
+    question = ("traced", span.first, span.count, span.step, frozenset(measured))
+    return context.remembered(question, lambda: _rows_from_spans(context, span, measured))
+
+
+def _rows_from_spans(context: Context, span: Span, measured: Collection[str]) -> list[ServiceRow]:
+    roots = context.store.roots(int(span.start * SECOND), span.to_ns)
     rows = []
     for program in dict.fromkeys(service for service, _, _ in roots):
         if program in measured or not program:

@@ -35,8 +35,8 @@ def _readings(calls: Calls, span: Span, service: str, action: str) -> Iterator[R
     # One report over several windows would be counted as several observations of the same.
     if calls.every > 1.5 * span.step_ns:
         return
-    ended = _numbers(calls.ended if calls.durations else calls.requests)
-    if calls.durations:
+    ended = _numbers(calls.ended if calls.took is not None else calls.requests)
+    if calls.took is not None:
         yield Reading(Signal("service", service, action, P95), _values(calls.quantiles(0.95)), ended)
     yield Reading(Signal("service", service, action, ERRORS), _values(calls.shares), ended)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from otelkit import semconv
 from otelkit.viewer.analysis import buckets
-from otelkit.viewer.api.calls import Row, merge, rebucketed, total
+from otelkit.viewer.analysis.curve import Rise
+from otelkit.viewer.api.calls import Row, row_of, sum_of, total
 from otelkit.viewer.api.filters import Term
-from otelkit.viewer.api.groups import Group, Steps
+from otelkit.viewer.api.groups import Group, Steps, rebucketed, steps_of
 from otelkit.viewer.api.reader import Kind, Reader
 from otelkit.viewer.api.timing import Span
 
@@ -36,23 +37,33 @@ class Distribution:
     """Counts by bucket in each step, and the sum last."""
 
     bounds: buckets.Bounds
-    steps: Steps
+    rise: Rise
     inexact: bool = False
+
+    @classmethod
+    def of(cls, group: Group) -> Distribution:
+        """Return a group's."""
+        return cls(group.bounds or (), group.rise, group.inexact)
 
     def add(self, group: Group) -> None:
         """Add another group."""
-        bounds, steps = group.bounds or (), group.steps
+        bounds, rise = group.bounds or (), group.rise
         if bounds != self.bounds:
-            steps, self.inexact = rebucketed(steps, bounds, self.bounds), True
-        merge(self.steps, steps)
+            rise, self.inexact = rebucketed(rise, bounds, self.bounds), True
+        self.rise = sum_of(self.rise, rise)
+
+    @property
+    def steps(self) -> Steps:
+        """The rows as arrays, None where nothing is known."""
+        return steps_of(self.rise)
 
     def sums(self) -> Row:
         """Return the sum of observations in each step."""
-        return [each[-1] if each is not None else None for each in self.steps]
+        return row_of(Rise(self.rise.values[:, -1:], self.rise.known))
 
     def counts(self) -> Row:
         """Return the number of observations in each step."""
-        return [sum(each[:-1]) if each is not None else None for each in self.steps]
+        return row_of(Rise(self.rise.values[:, :-1].sum(axis=1)[:, None], self.rise.known))
 
 
 @dataclass(slots=True)
@@ -158,7 +169,7 @@ def _add(model: Model, what: str, phase: str, group: Group) -> None:
 
 def _joined(known: Distribution | None, group: Group) -> Distribution:
     if known is None:
-        return Distribution(group.bounds or (), list(group.steps), group.inexact)
+        return Distribution.of(group)
     known.add(group)
     return known
 

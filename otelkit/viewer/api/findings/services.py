@@ -126,7 +126,7 @@ def _failing_words(failing: _Worst, alone: bool, named: bool) -> str:
 
 
 def _count(calls: Calls, kind: str) -> float:
-    return sum(each[0] for each in calls.errors[kind] if each is not None)
+    return float(calls.errors[kind].values.sum())
 
 
 def _where_words(context: Context, span: Span, slow: _Worst) -> str:
@@ -152,7 +152,7 @@ def _compared(context: Context, slow: _Worst, since: int, end: int) -> str:
 
 
 def _line(context: Context, span: Span, main: _Worst, service: str) -> Line:
-    measure = signals.P95 if main.calls.durations else signals.ERRORS
+    measure = signals.P95 if main.calls.took is not None else signals.ERRORS
     usual = context.judge.usual(Signal("service", service, main.calls.action, measure), span)
     if measure == signals.P95:
         return marks.line("p95", main.calls.quantiles(0.95), span, "s", main.calls.every, usual, "err")

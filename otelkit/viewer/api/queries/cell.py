@@ -10,7 +10,7 @@ from otelkit.viewer.analysis import buckets, wording
 from otelkit.viewer.analysis.difference import over_represented
 from otelkit.viewer.api import calls as calling
 from otelkit.viewer.api import spans
-from otelkit.viewer.api.calls import Calls, total
+from otelkit.viewer.api.calls import Calls
 from otelkit.viewer.api.context import Context
 from otelkit.viewer.api.filters import as_text
 from otelkit.viewer.api.parameters import CellWindow
@@ -56,13 +56,13 @@ def answer(context: Context, window: CellWindow) -> Cell:
 
 
 def _counted(calls: Calls, low: float, high: float) -> tuple[int, int]:
-    whole = total(calls.durations)
-    if whole is None or calls.bounds is None:
+    counts = calls.counts()
+    if not counts or calls.bounds is None:
         return 0, 0
     edges = tuple(each for each in (low, high) if 0 < each < float("inf"))
-    spread = buckets.rebucket(calls.bounds, whole[:-1], edges)
+    spread = buckets.rebucket(calls.bounds, counts, edges)
     inside = spread[0] if low <= 0 else spread[1] if len(spread) > 1 else 0.0
-    return round(inside), round(sum(whole[:-1]))
+    return round(inside), round(sum(counts))
 
 
 def _attributes(span: Stored, trace: Sequence[Stored]) -> Mapping[str, str]:

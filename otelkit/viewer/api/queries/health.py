@@ -128,4 +128,4 @@ def _last(group: Group | None) -> float | None:
 
 
 def _distribution(group: Group | None) -> Distribution | None:
-    return Distribution(group.bounds or (), group.steps) if group is not None else None
+    return Distribution.of(group) if group is not None else None

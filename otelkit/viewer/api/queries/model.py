@@ -177,7 +177,7 @@ def _generation(context: Context, span: Span, model: Steps) -> Generation | None
     ]
     if first is None:
         return Generation(first_token=None, first_token_p50=None, first_token_p95=None, tokens=lines)
-    seen = steps.Distribution(first.bounds or (), first.steps)
+    seen = steps.Distribution.of(first)
     return Generation(
         first_token=marks.heatmap(seen.bounds, seen.steps, span, "s", first.every),
         first_token_p50=marks.line("p50", steps.quantiles(seen, 0.5), span, "s", first.every),

@@ -120,7 +120,7 @@ def _action(context: Context, span: Span, calls: Calls, failures: bool, terms: S
         p95=marks.line("p95", calls.quantiles(0.95, failures), span, "s", calls.every, usual),
         requests=rows.requests_line(calls, span),
         errors=rows.errors_line(context, calls, span),
-        active=marks.line("active", calls.active_row, span, "{request}", calls.every) if calls.active else None,
+        active=marks.line("active", calls.active, span, "{request}", calls.every) if calls.in_flight else None,
         exemplars=_exemplars(context, span, series, failures),
         error_types=_error_types(calls),
         labels=_labels(series, calls),
@@ -148,8 +148,7 @@ def _usual_counts(context: Context, span: Span, calls: Calls, terms: Sequence[Te
     known = next((each for each in calling.read(context.reader, before, terms) if _same(each, calls)), None)
     if known is None or known.bounds != calls.bounds:
         return None
-    whole = calling.total(known.durations)
-    return list(whole[:-1]) if whole is not None else None
+    return known.counts() or None
 
 
 def _same(one: Calls, other: Calls) -> bool:
@@ -178,7 +177,7 @@ def _exemplars(context: Context, span: Span, series: Sequence[Series], failures:
 
 
 def _error_types(calls: Calls) -> list[ErrorType]:
-    counts = {kind: round(sum(each[0] for each in steps if each is not None)) for kind, steps in calls.errors.items()}
+    counts = {kind: round(float(rise.values.sum())) for kind, rise in calls.errors.items()}
     return [ErrorType(type=kind, count=count) for kind, count in sorted(counts.items(), key=lambda x: -x[1]) if count]
 
 
