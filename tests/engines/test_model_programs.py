@@ -14,7 +14,7 @@ import pytest
 from support.otlp_receiver import DELTA, OtlpReceiver
 from support.program import environment
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(420)]
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -35,7 +35,7 @@ def observed(receiver: OtlpReceiver, *words: str | Path) -> str:
             env=environment(receiver),
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=200,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -92,6 +92,15 @@ def test_training(receiver: OtlpReceiver) -> None:
     assert numbers(receiver, "inference.requests") == {train: 90, forward: 3}
     assert numbers(receiver, "inference.items") == {train: 4_500, forward: 297}
     assert numbers(receiver, "inference.wait_time") == {("torch", "TensorDataset", "load"): 93}
+
+
+def test_two_processes_of_torchrun(receiver: OtlpReceiver) -> None:
+    """Each process records its own part, under the name of the model that the data-parallel wrapper wraps."""
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    assert observed(receiver, *launcher, PROGRAMS / "distributed.py") == "both have the same weights: True\n"
+    assert numbers(receiver, "inference.requests") == {("torch", "Shared", "train"): 10}
+    assert numbers(receiver, "inference.items") == {("torch", "Shared", "train"): 80}
+    assert sorted(receiver.totals("inference.requests").values())[-2:] == [5, 5]
 
 
 def test_generation_in_a_thread(receiver: OtlpReceiver) -> None:

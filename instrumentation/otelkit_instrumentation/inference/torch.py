@@ -66,12 +66,13 @@ class TorchInstrumentor(Instrumentor):
         spans, warmup_steps = options.get("spans", True), options.get("warmup_steps", 1)
 
         def patch_modules(torch: ModuleType) -> None:
-            self._devices = devices = DeviceTimes(torch.cuda)
-            devices.start()
+            devices = DeviceTimes(torch.cuda)
             models = Models(torch, warmup_steps, spans)
             patches.wrap(torch.nn.Module, "__call__", lambda original: _module_call(original, torch, models, devices))
             call = torch.nn.Module.__call__
             patches.when_imported("torch._dynamo.eval_frame", lambda dynamo: dynamo.skip_code(call.__code__))
+            self._devices = devices
+            devices.start()
 
         patches.when_imported("torch", patch_modules)
         patches.when_imported("torch.utils.data.dataloader", lambda loader: _patch_loaders(patches, loader))
