@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from otelkit.viewer.ingest.lazy import LazyExemplar, LazyMetrics
 from otelkit.viewer.ingest.points import exponential_point, histogram_problem, summary_point
-from otelkit.viewer.ingest.refusals import Refusals
+from otelkit.viewer.ingest.refusals import MAX_LABELS_BYTES, MAX_NAME_LENGTH, MAX_RESOURCE_BYTES, Refusals
 from otelkit.viewer.store.batch import Batch
 from otelkit.viewer.store.catalogue import Catalogue, LiveSeries, canonical
 from otelkit.viewer.store.columns import not_a_number
@@ -27,18 +27,24 @@ _TEMPORALITY: tuple[Literal["", "cumulative", "delta"], ...] = ("", "delta", "cu
 _NO_VALUE = 1
 """The flag of a point that says that there is none."""
 _MAX_INTEGER = 2**63 - 1
-_REMEMBERED = 100_000
+_REMEMBERED_BYTES = 32 << 20
+_ENTRY_BYTES = 200
 _MAX_EXEMPLARS = 100
 """Of one point."""
 
 
 class _Family:
-    """One metric of one resource: its series by the bytes of their attributes."""
+    """
+    One metric of one resource: its series by the bytes of their attributes.
 
-    __slots__ = ("layouts", "metric", "resource", "series")
+    Attributes:
+        template: The metric, without its id: it is made with its first series only.
+    """
 
-    def __init__(self, metric: Metric, resource: bytes) -> None:
-        self.metric = metric
+    __slots__ = ("layouts", "resource", "series", "template")
+
+    def __init__(self, template: Metric, resource: bytes) -> None:
+        self.template = template
         self.resource = resource
         self.series: dict[tuple[bytes, ...], LiveSeries] = {}
         self.layouts: dict[tuple[float, ...], int | None] = {}
@@ -54,7 +60,7 @@ class MetricDecoder:
     def __init__(self) -> None:
         self._families: dict[tuple[object, ...], _Family] = {}
         self._resources: dict[bytes, tuple[bytes, Attributes]] = {}
-        self._remembered = 0
+        self._remembered_bytes = 0
         self._valid_for: tuple[Catalogue, int] | None = None
 
     def decode(self, body: bytes, batch: Batch, refused: Refusals) -> list[tuple[Attributes, int]]:
@@ -69,6 +75,9 @@ class MetricDecoder:
         window = now_ns - int(batch.limits.retention_s * 1e9), now_ns + int(batch.limits.skew_s * 1e9)
         came: list[tuple[Attributes, int]] = []
         for resource_metrics in LazyMetrics.FromString(body).resource_metrics:
+            if len(resource_metrics.resource) > MAX_RESOURCE_BYTES:
+                refused.add("invalid", _count_points(resource_metrics))
+                continue
             resource, attributes = self._resource(resource_metrics.resource)
             before = len(batch.entry)
             for scope_metrics in resource_metrics.scope_metrics:
@@ -80,10 +89,10 @@ class MetricDecoder:
 
     def _forget_what_changed(self, catalogue: Catalogue) -> None:
         valid_for = catalogue, catalogue.removals
-        if self._valid_for != valid_for or self._remembered > _REMEMBERED:
+        if self._valid_for != valid_for or self._remembered_bytes > _REMEMBERED_BYTES:
             self._families.clear()
             self._resources.clear()
-            self._remembered = 0
+            self._remembered_bytes = 0
             self._valid_for = valid_for
 
     def _resource(self, body: bytes) -> tuple[bytes, Attributes]:
@@ -91,7 +100,7 @@ class MetricDecoder:
         if known is None:
             attributes = resource_of(body)
             known = self._resources[body] = canonical(attributes), attributes
-            self._remembered += 1
+            self._remembered_bytes += _ENTRY_BYTES + 10 * len(body)
         return known
 
     def _decode_metric(
@@ -102,6 +111,9 @@ class MetricDecoder:
             return
         data = getattr(metric, kind)
         points = data.data_points
+        if len(metric.name) > MAX_NAME_LENGTH:
+            refused.add("invalid", len(points))
+            return
         temporality = "" if kind in ("gauge", "summary") else _TEMPORALITY[data.aggregation_temporality]
         if kind not in ("gauge", "summary") and not temporality:
             refused.add("temporality", len(points))
@@ -115,13 +127,13 @@ class MetricDecoder:
                 name=metric.name,
                 kind=kind,
                 unit=metric.unit,
-                description=metric.description,
+                description=metric.description[:MAX_NAME_LENGTH],
                 temporality=temporality,
                 monotonic=monotonic,
                 scope=scope_of(scope),
             )
-            family = self._families[key] = _Family(batch.metric(template), resource)
-            self._remembered += 1
+            family = self._families[key] = _Family(template, resource)
+            self._remembered_bytes += _ENTRY_BYTES + len(metric.name) + len(template.description)
         batch.metric_names.add(metric.name)
         if kind in ("gauge", "sum"):
             self._add_numbers(points, family, batch, refused, window)
@@ -206,7 +218,7 @@ class MetricDecoder:
         self, points: Any, family: _Family, batch: Batch, refused: Refusals, window: tuple[int, int]
     ) -> None:
         earliest, latest = window
-        exponential = family.metric.kind == "exponential_histogram"
+        exponential = family.template.kind == "exponential_histogram"
         for point in points:
             if not earliest <= point.time_unix_nano <= latest:
                 _refuse_time(point.time_unix_nano, earliest, refused)
@@ -228,12 +240,20 @@ class MetricDecoder:
                 batch.entry.summary(live.id, made)  # type: ignore[arg-type]
 
     def _find(self, attributes: tuple[bytes, ...], family: _Family, batch: Batch) -> LiveSeries | None:
+        if sum(map(len, attributes)) > MAX_LABELS_BYTES:
+            return None
         decoded = attributes_of(KeyValue.FromString(pair) for pair in attributes)
-        live = batch.series(family.metric, family.resource, decoded)
+        live = batch.series(family.template, family.resource, decoded)
         if live is not None:
             family.series[attributes] = live
-            self._remembered += 1
+            self._remembered_bytes += _ENTRY_BYTES + sum(map(len, attributes))
         return live
+
+
+def _count_points(resource_metrics: Any) -> int:
+    """Return how many points a part of a request holds."""
+    all_metrics = (metric for scope in resource_metrics.scope_metrics for metric in scope.metrics)
+    return sum(len(getattr(metric, kind).data_points) for metric in all_metrics for kind in _KINDS)
 
 
 def _refuse_time(time_ns: int, earliest: int, refused: Refusals) -> None:

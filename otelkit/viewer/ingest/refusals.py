@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
-__all__ = ("REASONS", "Refusals")
+__all__ = ("MAX_LABELS_BYTES", "MAX_NAME_LENGTH", "MAX_RESOURCE_BYTES", "REASONS", "Refusals")
+
+MAX_RESOURCE_BYTES = 64 << 10
+MAX_LABELS_BYTES = 16 << 10
+"""Of one series."""
+MAX_NAME_LENGTH = 1_024
+"""Of a metric; the conventions allow 255."""
 
 REASONS = {
     "series_limit": "the viewer holds as many series as it takes: look for a label with too many values",
     "layout_limit": "too many different bounds of histogram buckets",
     "time": "a time of 0, or in the future: look at the sender's clock",
     "too_old": "older than what the viewer retains",
-    "invalid": "not what OTLP allows: ids, counts or bounds",
+    "invalid": "not what OTLP allows (ids, counts, bounds), or labels or a resource of many kilobytes",
     "temporality": "neither cumulative nor delta",
     "trace_limit": "the trace has as many spans as the viewer takes",
 }

@@ -7,8 +7,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from otelkit.viewer.bounded import Remembered
 from otelkit.viewer.ingest.lazy import LazyResource, LazySpan, LazyTraces
-from otelkit.viewer.ingest.refusals import Refusals
+from otelkit.viewer.ingest.refusals import MAX_RESOURCE_BYTES, Refusals
 from otelkit.viewer.store.batch import Batch
 from otelkit.viewer.store.decoding import resource_of
 from otelkit.viewer.store.model import Attributes
@@ -17,7 +18,9 @@ from otelkit.viewer.store.signature import attribute_mask, mask_of, name_token, 
 
 __all__ = ("SpanDecoder",)
 
-_REMEMBERED = 4_096
+_REMEMBERED_BYTES = 8 << 20
+_DECODED = 10
+"""About how many times larger than its bytes a decoded resource is."""
 _TRACE_ID_BYTES = 16
 _SPAN_ID_BYTES = 8
 _FAILED = 2
@@ -29,7 +32,7 @@ class SpanDecoder:
     """Turns requests into spans, as far as their trace's summary needs them; for the writer's thread only."""
 
     def __init__(self) -> None:
-        self._resources: dict[bytes, tuple[Attributes, str, int]] = {}
+        self._resources: Remembered[bytes, tuple[Attributes, str, int]] = Remembered(_REMEMBERED_BYTES)
 
     def decode(self, body: bytes, batch: Batch, refused: Refusals) -> list[tuple[Attributes, int]]:
         """
@@ -43,6 +46,9 @@ class SpanDecoder:
         came: list[tuple[Attributes, int]] = []
         for resource_spans in LazyTraces.FromString(body).resource_spans:
             raw = resource_spans.resource
+            if len(raw) > MAX_RESOURCE_BYTES:
+                refused.add("invalid", sum(len(scope_spans.spans) for scope_spans in resource_spans.scope_spans))
+                continue
             attributes, service, mask = self._resource(raw)
             taken = 0
             for scope_spans in resource_spans.scope_spans:
@@ -60,9 +66,8 @@ class SpanDecoder:
             mask = mask_of(service_token(service))
             for pair in LazyResource.FromString(raw).attributes[:_MAX_MASKED]:
                 mask |= attribute_mask(pair)
-            if len(self._resources) >= _REMEMBERED:
-                self._resources.clear()
-            known = self._resources[raw] = attributes, service, mask
+            known = attributes, service, mask
+            self._resources.put(raw, known, _DECODED * len(raw))
         return known
 
     def _add(self, body: bytes, origin: SpanOrigin, batch: Batch, refused: Refusals, window: tuple[int, int]) -> bool:

@@ -38,19 +38,24 @@ class Batch:
         self.exemplars: list[tuple[int, int, bytes, bytes, float, bytes]] = []
         self.metric_names: set[str] = set()
 
-    def metric(self, template: Metric) -> Metric:
-        """Return the metric like ``template``, made where there is none."""
-        return self.catalogue.metric(self._connection, template)
+    def series(self, template: Metric, resource: bytes, attributes: Attributes) -> LiveSeries | None:
+        """
+        Return the series, made where there is none, with its metric; None beyond the limits.
 
-    def series(self, metric: Metric, resource: bytes, attributes: Attributes) -> LiveSeries | None:
-        """Return the series, made where there is none; None beyond the limits. ``resource`` is canonical."""
+        Args:
+            template: The metric; its id does not matter.
+            resource: Canonical.
+        """
+        catalogue, limits = self.catalogue, self.limits
         key = canonical(attributes)
-        found = self.catalogue.find(metric, resource, key)
+        metric = catalogue.find_metric(template)
+        found = catalogue.find(metric, resource, key) if metric else None
         if found is not None:
             return found
-        catalogue, limits = self.catalogue, self.limits
-        if len(catalogue.series) >= limits.series or catalogue.count_of(metric) >= limits.series_of_metric:
+        full = len(catalogue.series) >= limits.series or catalogue.label_bytes >= limits.label_bytes
+        if full or (metric and catalogue.count_of(metric) >= limits.series_of_metric):
             return None
+        metric = metric or catalogue.add_metric(self._connection, template)
         return catalogue.add(self._connection, metric, resource, key)
 
     def layout(self, bounds: tuple[float, ...]) -> int | None:

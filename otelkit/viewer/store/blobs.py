@@ -7,9 +7,11 @@ from __future__ import annotations
 import sqlite3
 import time
 
+from otelkit.viewer.bounded import Remembered
+
 __all__ = ("Blobs",)
 
-_REMEMBERED = 4_096
+_REMEMBERED_BYTES = 8 << 20
 _TOUCH_NS = 3_600_000_000_000
 """How exactly it is known when a blob was used last; retention deletes those that nobody can use any more."""
 
@@ -19,7 +21,7 @@ class Blobs:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[bytes, tuple[int, int]] = {}
+        self._known: Remembered[bytes, tuple[int, int]] = Remembered(_REMEMBERED_BYTES)
 
     def id_of(self, body: bytes) -> int:
         """Return the id of these bytes, stored where they are new."""
@@ -32,9 +34,7 @@ class Blobs:
             "ON CONFLICT (body) DO UPDATE SET used_ns = excluded.used_ns RETURNING id",
             (now_ns, body),
         ).fetchall()
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[body] = number, now_ns
+        self._known.put(body, (number, now_ns), len(body))
         return number
 
     def forget(self) -> None:

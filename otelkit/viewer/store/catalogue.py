@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,12 +98,14 @@ class Catalogue:
 
     Attributes:
         lock: Held while heads change, and while they are copied.
+        label_bytes: Of the labels of all series, and of their resources.
         removals: Grows with each series that is removed: whoever remembers series asks again then.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.removals = 0
+        self.label_bytes = 0
         self.metrics: dict[int, Metric] = {}
         self.series: dict[int, LiveSeries] = {}
         self.layouts: dict[int, tuple[float, ...]] = {0: ()}
@@ -111,6 +114,7 @@ class Catalogue:
         self._layout_ids: dict[tuple[float, ...], int] = {}
         self._by_metric: dict[int, dict[int, LiveSeries]] = {}
         self._resources: dict[bytes, Attributes] = {}
+        self._uses: Counter[bytes] = Counter()
 
     def load(self, connection: sqlite3.Connection, previous: Catalogue | None = None) -> None:
         """Read everything, into an empty catalogue; series that ``previous`` has keep their points in memory."""
@@ -133,11 +137,13 @@ class Catalogue:
 
     # -- for the writer -----------------------------------------------------------
 
-    def metric(self, connection: sqlite3.Connection, template: Metric) -> Metric:
-        """Return the metric that differs from ``template`` in id and description at most; made where there is none."""
+    def find_metric(self, template: Metric) -> Metric | None:
+        """Return the metric that differs from ``template`` in id and description at most."""
         known = self._metric_ids.get(_identity(template))
-        if known is not None:
-            return self.metrics[known]
+        return None if known is None else self.metrics[known]
+
+    def add_metric(self, connection: sqlite3.Connection, template: Metric) -> Metric:
+        """Make a metric like ``template``."""
         cursor = connection.execute(
             "INSERT INTO metrics (name, kind, unit, description, temporality, monotonic, scope) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -185,6 +191,8 @@ class Catalogue:
         connection.execute("DELETE FROM series WHERE id = ?", (live.id,))
         key = (live.metric.id, canonical(live.resource), canonical(live.attributes))
         self.removals += 1
+        self.label_bytes -= len(key[2])
+        self._release(key[1])
         with self.lock:
             self._series_ids.pop(key, None)
             self.series.pop(live.id, None)
@@ -196,6 +204,12 @@ class Catalogue:
             self.metrics.pop(live.metric.id, None)
             self._metric_ids.pop(_identity(live.metric), None)
         connection.execute("DELETE FROM metrics WHERE id = ?", (live.metric.id,))
+
+    def _release(self, resource: bytes) -> None:
+        self._uses[resource] -= 1
+        if not self._uses[resource]:
+            del self._uses[resource], self._resources[resource]
+            self.label_bytes -= len(resource)
 
     # -- for readers --------------------------------------------------------------
 
@@ -233,7 +247,10 @@ class Catalogue:
         shared = self._resources.get(resource)
         if shared is None:
             shared = self._resources[resource] = _decode(resource)
+            self.label_bytes += len(resource)
+        self._uses[resource] += 1
         live = LiveSeries(number, metric, shared, _decode(attributes))
+        self.label_bytes += len(attributes)
         with self.lock:
             self.series[number] = live
             self._series_ids[metric.id, resource, attributes] = number

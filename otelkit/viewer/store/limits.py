@@ -21,6 +21,7 @@ class Limits:
         coarse_s: Width of those steps.
         series: Series in all.
         series_of_metric: Series of one metric: one label that explodes must not take everybody's room.
+        label_bytes: Labels of all series together, as they are stored.
         layouts: Different bounds of buckets.
         buckets: Buckets of one histogram point.
         spans_of_trace: Spans of one trace.
@@ -35,6 +36,7 @@ class Limits:
     coarse_s: float = 60.0
     series: int = 25_000
     series_of_metric: int = 12_500
+    label_bytes: int = 16 << 20
     layouts: int = 2_000
     buckets: int = 1_000
     spans_of_trace: int = 20_000

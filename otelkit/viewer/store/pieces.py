@@ -25,6 +25,8 @@ from otelkit.viewer.store.signature import mask_from, words_of
 __all__ = ("ArrivedSpan", "SpanOrigin", "SpanWriter", "Written")
 
 _LEVEL = 1
+_SHOWN = 500
+"""Characters of a name in a summary."""
 _ID_BYTES = 8
 _REMEMBERED_TRACES = 4_000
 _REMEMBERED_IDS = 200_000
@@ -105,12 +107,12 @@ class _Trace:
         self.start_ns = span.start_ns if first else min(self.start_ns, span.start_ns)
         self.end_ns = max(self.end_ns, span.end_ns, self.start_ns)
         self.errors += span.failed
-        self.services.add(span.origin.service)
+        self.services.add(span.origin.service[:_SHOWN])
         self.mask |= span.mask | span.origin.mask
         rank = int(span.is_root)
         if rank > self.root_rank or (rank == self.root_rank and span.start_ns < self.root_start_ns):
             self.root_rank, self.root_start_ns = rank, span.start_ns
-            self.root_service, self.root_name = span.origin.service, span.name
+            self.root_service, self.root_name = span.origin.service[:_SHOWN], span.name[:_SHOWN]
 
     def summary(self) -> tuple[object, ...]:
         """Return the row's columns, signature last."""

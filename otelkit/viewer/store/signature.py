@@ -17,6 +17,8 @@ from collections.abc import Iterable
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from otelkit.viewer.bounded import Remembered
+
 __all__ = ("WORDS", "alternatives", "attribute_mask", "mask_of", "name_token", "service_token", "words_of")
 
 WORDS = 6
@@ -24,10 +26,10 @@ WORDS = 6
 
 _HASHES = 4
 _BITS = WORDS * 64
-_REMEMBERED = 20_000
+_REMEMBERED_BYTES = 8 << 20
 _KEY_FIRST = b"\n"
 
-_masks: dict[bytes, int] = {}
+_masks: Remembered[bytes, int] = Remembered(_REMEMBERED_BYTES)
 
 
 def mask_of(token: bytes) -> int:
@@ -38,9 +40,7 @@ def mask_of(token: bytes) -> int:
         mask = 0
         for at in range(0, 2 * _HASHES, 2):
             mask |= 1 << (int.from_bytes(digest[at : at + 2], "little") % _BITS)
-        if len(_masks) >= _REMEMBERED:
-            _masks.clear()
-        _masks[token] = mask
+        _masks.put(token, mask, len(token))
     return mask
 
 
@@ -55,7 +55,7 @@ def attribute_mask(encoded: bytes) -> int:
         if encoded.startswith(_KEY_FIRST):
             return mask_of(encoded)
         mask = mask_of(KeyValue.FromString(encoded).SerializeToString())
-        _masks[encoded] = mask
+        _masks.put(encoded, mask, len(encoded))
     return mask
 
 

@@ -194,6 +194,25 @@ def test_a_label_that_explodes_takes_only_its_own_metric_down(tmp_path: Path) ->
         print(viewer.counts)
 
 
+def test_what_is_huge_is_not_remembered(tmp_path: Path) -> None:
+    """Names, labels and resources of kilobytes are refused, and metrics without series leave nothing behind."""
+    with Viewer(tmp_path, Limits(series=3, label_bytes=20_000)) as viewer:
+        large = {"service.name": "x" * 70_000}
+        assert viewer.post("/v1/metrics", metrics(number("a", 1), resource=large)).status == 200
+        assert viewer.post("/v1/traces", traces(span("a"), resource=large)).status == 200
+        viewer.post("/v1/metrics", metrics(number("n" * 2_000, 1), number("a", 1, {"label": "x" * 20_000})))
+        assert viewer.store.metrics() == []
+        for label in range(4):
+            viewer.post("/v1/metrics", metrics(number(f"m{label}", 1, {"label": str(label) * 9_000})))
+        assert len(viewer.store.metrics()) == len(viewer.store.series()) == 3
+        assert viewer.counts == {
+            "received.points": 3,
+            "refused.points.invalid": 2,
+            "refused.points.series_limit": 2,
+            "refused.spans.invalid": 1,
+        }
+
+
 def test_markup_in_attributes_stays_text(viewer: Viewer) -> None:
     """A script in a name or value comes back as it was sent, as data, by an API that allows no sniffing."""
     script = "<script>alert(1)</script>"
