@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+BATCH = EXAMPLES.parent / "docs" / "batch.md"
 INFERENCE = EXAMPLES.parent / "docs" / "inference.md"
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py"))
 
@@ -161,3 +162,9 @@ def test_a_tracked_loop_counts_its_batches_items_and_errors(tmp_path):
     output = run("track_loop.py", tmp_path)
     assert output == "epoch 0: 50 batches, 784 items, 1 failed\nepoch 1: 50 batches, 784 items, 1 failed\n"
     assert output in INFERENCE.read_text()
+
+
+@pytest.mark.parametrize("name", ["executors.py", "worker_pool.py", "job_tracker.py"])
+def test_batches_print_what_their_page_says(tmp_path, name):
+    """To the last job, of all processes together."""
+    assert f"```\n{run(name, tmp_path)}```\n" in BATCH.read_text("utf-8")
