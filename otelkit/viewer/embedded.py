@@ -110,7 +110,8 @@ def _show(dashboard: Dashboard) -> None:
     if instance is not None and hasattr(instance, "kernel"):
         from IPython.display import display  # pyright: ignore[reportMissingImports]
 
-        display(Frame(dashboard.url))
+        # Under the name that notebooks are opened by: to a frame of another site the browser gives no cookie.
+        display(Frame(dashboard.url.replace("//127.0.0.1:", "//localhost:")))
     else:
         print(f"otelkit's dashboard: {dashboard.url}", file=sys.stderr, flush=True)
 
