@@ -178,9 +178,13 @@ def scheduler_plugin(active: Any = None) -> Any:
 
 def observe_scheduler(scheduler: Any, active: Any = None) -> None:
     """Have a scheduler of this process observed, once."""
-    if NAME not in scheduler.plugins:
-        scheduler.add_plugin(scheduler_plugin(active), name=NAME)
-        ENGINE.watch_workers(scheduler, lambda scheduler: len(scheduler.workers))
+    known = scheduler.plugins.get(NAME)
+    if known is not None and known.observer.active:
+        return
+    if known is not None:  # left behind by an instrumentation that has ended
+        scheduler.remove_plugin(NAME)
+    scheduler.add_plugin(scheduler_plugin(active), name=NAME)
+    ENGINE.watch_workers(scheduler, lambda scheduler: len(scheduler.workers))
 
 
 def _is_job(task: Any) -> bool:

@@ -15,6 +15,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -25,6 +26,9 @@ from otelkit._core._guard import guard
 from otelkit.jobs import JobSpan, flush_worker, headers_of, is_suppressed, parent_of, setup_of_this_process, start_span
 from otelkit_instrumentation._patching import Patches
 from otelkit_instrumentation.batch._dask_scheduler import _NOT_JOBS, ANNOTATION, BATCH, ENGINE, NAME, observe_scheduler
+
+START = "otelkit-start"
+"""Name of the plugin that has the scheduler observed."""
 
 _single = threading.local()
 """Set while ``Client.submit`` runs in this thread: one job is no batch."""
@@ -108,7 +112,9 @@ async def _withdraw(client: Any) -> None:
     """Have scheduler and workers observed no more."""
     with guard.shield("dask's client"):
         if client.status == "running" and not _in_worker():
-            await client.scheduler.unregister_scheduler_plugin(name=NAME)
+            for name in (START, NAME):
+                with suppress(ValueError):  # the second is not there where otelkit is not
+                    await client.scheduler.unregister_scheduler_plugin(name=name)
             await client._unregister_worker_plugin(NAME)
 
 
@@ -127,7 +133,7 @@ def _plugins(payload: bytes) -> tuple[Any, Any]:
     from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
 
     class Scheduler(SchedulerPlugin):
-        name = "otelkit-start"
+        name = START
         idempotent = True
 
         async def start(self, scheduler: Any) -> None:
