@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import pickle
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -333,3 +335,39 @@ def test_steps_of_many_threads_are_counted_exactly(telemetry: Telemetry, recorde
     assert telemetry.value("inference.duration", labels(recorder)) == 8_000
     assert telemetry.value("inference.errors", labels(recorder)) == 800
     assert telemetry.value("inference.items", labels(recorder)) == 14_400
+
+
+class _StrayError(BaseException):
+    """What a signal handler of the program's raises, like Celery's time limit."""
+
+
+def test_what_a_signal_handler_raises_passes_and_leaves_nothing_behind(recorder: Inference) -> None:
+    """Wherever it strikes: the program gets it, and later calls are not taken for nested ones."""
+    armed = False
+
+    def strike(*_: object) -> None:
+        nonlocal armed
+        if armed:
+            armed = False
+            raise _StrayError
+
+    before = signal.signal(signal.SIGPROF, strike)  # SIGALRM is the test runner's
+    gc.disable()  # Python would swallow what is raised in a finaliser
+    signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+    hidden = struck = 0
+    try:
+        while struck < 200:
+            try:
+                armed = True
+                while armed:
+                    with recorder.step(1):
+                        pass
+            except _StrayError:
+                struck += 1
+            hidden += recorded_outside()
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+        gc.enable()
+    assert hidden == 0
