@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -77,7 +77,7 @@ class Load(threading.Thread):
             self._next += 1
 
 
-def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, report: Callable[[object], None]) -> None:
     """Killed four times in the middle of it, sealing included: each acknowledged point and span is there, once."""
     base_ns, first = time.time_ns() - 600 * SECOND_NS, 1
     acknowledged: list[int] = []
@@ -119,10 +119,10 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         == sum(len(spans) for spans in store.spans([each.trace_id for each in found]).values())
     )
     store.close()
-    print(f"acknowledged {len(acknowledged)} times over 4 kills; stored {len(values)} points, {len(found)} spans")
+    report(f"acknowledged {len(acknowledged)} times over 4 kills; stored {len(values)} points, {len(found)} spans")
 
 
-def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path, report: Callable[[object], None]) -> None:
     """503 with a time to come again, counted; readers go on; with room, everything sent again is stored, once."""
     with Viewer(tmp_path) as viewer:
         writing = viewer.store._writing
@@ -158,7 +158,7 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path) -> N
         assert viewer.post("/v1/metrics", metrics(number("n", 2))).status == 200
         assert viewer.values("n") == {(): [1.0, 2.0]}
         assert viewer.store.statistics().spans == (taken + 5) * 20
-        print(viewer.counts)
+        report(f"full disk: {taken} of {len(statuses)} requests taken, then all: {viewer.counts}")
     store = Store(tmp_path)
     assert store.statistics().spans == (taken + 5) * 20
     store.close()

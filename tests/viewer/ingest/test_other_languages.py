@@ -57,7 +57,6 @@ def check(viewer: Viewer) -> None:
     assert traces
     assert all(store.trace(trace_id) for trace_id in traces)
     assert not [name for name in viewer.counts if name.startswith(("refused", "duplicates"))]
-    print(viewer.counts)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
