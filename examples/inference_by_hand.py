@@ -50,7 +50,8 @@ if __name__ == "__main__":
     except ZeroDivisionError as error:
         print(f"failed: {error}")
     otelkit.shutdown()
-    for row in csv.DictReader(Path(folder, "metrics.csv").read_text().splitlines()):
+    rows = csv.DictReader(Path(folder, "metrics.csv").read_text().splitlines())
+    for row in sorted(rows, key=lambda row: (row["metric"], row["labels"])):
         if row["metric"] in SHOWN and row["field"] in ("value", "count"):
             labels = [label for label in row["labels"].split(";") if not label.startswith(LEFT_OUT)]
             print(row["metric"], *labels, round(float(row["value"])))
