@@ -95,15 +95,6 @@ def test_own_page_says_what_is_kept(browser: Browser, demo: Viewer) -> None:
         expect(page.get_by_text("spans", exact=True)).to_be_visible()
 
 
-@pytest.mark.parametrize("name", INVENTED)
-def test_invented_page_draws_without_complaint(browser: Browser, invented: Viewer, name: str) -> None:
-    """What no test machine has (GPUs, a batch with stragglers, a model's phases) is drawn too."""
-    with watched(browser, invented) as page:
-        show(page, INVENTED[name])
-        expect(page.get_by_role("heading", level=1)).to_have_count(1)
-        expect(page.locator(".error")).to_have_count(0)
-
-
 def test_findings_say_what_is_wrong_and_lead_to_the_evidence(browser: Browser, invented: Viewer) -> None:
     """Each finding is a sentence with its numbers, and one link."""
     with watched(browser, invented) as page:

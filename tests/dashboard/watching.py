@@ -38,11 +38,14 @@ INVENTED = {
 
 
 @contextmanager
-def watched(browser: Browser, viewer: Viewer, *, expected: tuple[str, ...] = (), **options: Any) -> Iterator[Page]:
+def watched(
+    browser: Browser, viewer: Viewer, route: str = "", *, expected: tuple[str, ...] = (), **options: Any
+) -> Iterator[Page]:
     """
     Open the viewer and yield its page; complaints and requests to elsewhere fail at the end.
 
     Args:
+        route: Where to, "#/services".
         expected: Parts of complaints that belong to the test.
     """
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"} | options)
@@ -56,7 +59,7 @@ def watched(browser: Browser, viewer: Viewer, *, expected: tuple[str, ...] = (),
         "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective, e.blockedURI))"
     )
     try:
-        page.goto(viewer.url)
+        page.goto(viewer.url + route)
         yield page
         found = [each for each in complaints if not any(part in each for part in expected)]
         assert not found

@@ -12,7 +12,7 @@ const MAP = [
   ["j  k", "next, previous row or exemplar"], ["Enter", "open"],
   ["Esc", "close, then up"], ["[  ]", "half a window back, forward"],
   ["+  -", "zoom time"], ["l", "Live or Fixed"],
-  ["c", "compare"], ["x", "failures only"],
+  ["c", "against the usual trace"], ["x", "failures only"],
   ["arrows", "move the crosshair or cell"], ["e", "nearest exemplar"],
   ["v", "charts as tables"], ["t", "time range"],
   ["y  p", "copy link, PromQL"], ["s", "save the chart as PNG"],
@@ -96,7 +96,6 @@ export function bindKeys(context) {
     d: () => told(`theme: ${nextTheme()}`),
     v: () => tables(context),
     x: () => change({ failures: route().query.get("failures") ? null : "1" }),
-    c: () => change({ vs: route().query.get("vs") ? null : "previous" }),
     y: () => {
       const { from, to: end } = range();
       const link = new URL(location.href);

@@ -49,19 +49,22 @@ def price(order):
     ...`;
 
 const PASTE = {
-  services: ["Measure a service", "requests, errors, active and duration per action", `@otelkit.service("checkout")
+  services: ["Measure a service", "requests, errors, active and duration per action", `@otelkit.service(name="checkout")
 class Checkout:
     def charge(self, order):
         ...`],
   traces: ["Trace a function", "each call a span, nested as the calls are", `@otelkit.observed
 def charge(order):
     ...`],
-  inference: ["Measure a model", "items, batch size, phases and what limits them", `with otelkit.inference("MiniLM-L6") as batch:
-    ...`],
+  inference: ["Measure a model", "items, batch size, phases and what limits them", `with otelkit.inference("ranker", batch_size=len(rows)) as step:
+    with step.phase("preprocess"):
+        features = prepare(rows)
+    with step.phase("compute"):
+        scores = model(features)`],
   batch: ["Measure a job", "runs, failures, duration and the last success", `@otelkit.job
 def cleanup():
     ...`],
-  hosts: ["Watch the machine", "CPU, memory, disk, network and GPUs", `otelkit.configure(service_name="shop", machine_metrics=True)`],
+  hosts: ["Watch the machine", "CPU, memory, disk, network and GPUs: on by default", `otelkit.configure(service_name="shop")`],
   metrics: ["Record a number of your own", "it appears here with its labels", `orders = otelkit.counter("shop.orders", labels=["tier"])
 orders.increment(tier="free")`],
 };
@@ -92,8 +95,8 @@ export function nothingYet(status) {
     h("div", null,
       step("1", "Measure a function", "and see requests, errors, active and duration", FUNCTION),
       step("2", "Or run a program as it is", "nothing to change in it", "$ otelkit run -- python app.py"),
-      step("3", "Or point any OpenTelemetry SDK here", "every language, traces and metrics", `$ export OTEL_EXPORTER_OTLP_ENDPOINT=${status?.endpoint ?? "http://127.0.0.1:4318"}${headers}`),
-      step("4", "Or look round with invented data", "a shop, a batch and a model, with one fault to find", "$ otelkit demo")),
+      step("3", "Or point any OpenTelemetry SDK here", "every language, traces and metrics", `$ export OTEL_EXPORTER_OTLP_ENDPOINT=${status?.endpoint || "http://127.0.0.1:4318"}${headers}`),
+      step("4", "Or look round in a system that is there", "a shop, a batch and a model with one fault to find, in a viewer of its own", "$ otelkit demo")),
     h("div", { class: "aside" }, h("h2", null, "What the viewer can tell so far"),
       h("ul", { class: "checks" }, checks.map(([mark, what, where]) => h("li", null, mark, h("span", null, what), h("code", null, where)))),
       (status?.refused ?? []).map((each) => h("p", null, h("b", null, `Refused ${each.count}×: ${each.reason}. `), each.remedy)),

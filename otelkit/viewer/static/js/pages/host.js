@@ -61,7 +61,7 @@ export function draw(data, context) {
     verdict: [data.headline.text, data.headline.note].filter(Boolean).join(", "),
     children: [
       data.findings.length ? h("section", { class: "findings", "aria-label": "What needs a look", key: "findings" }, data.findings.slice(0, 5).map((f) => findingRow(f))) : null,
-      charts.length ? h("div", { class: "columns rowgap", key: "charts" }, charts) : note("This machine does not report itself: processes on it do. Turn it on with machine_metrics."),
+      charts.length ? h("div", { class: "columns rowgap", key: "charts" }, charts) : note("This machine does not report itself: processes on it do. The configuration key “machine” says what is observed."),
       filesystems(data.filesystems),
       processes(data.processes, narrow),
       machine.gpus.length ? h("section", { class: "section", key: "gpus" }, gpuTable(machine.gpus, narrow), machine.gpus.some((g) => Object.keys(g.processes).length) ? note(`GPU memory by process: ${machine.gpus.flatMap((g) => Object.entries(g.processes).map(([n, v]) => `${g.name} ${n} ${text(bytes(v))}`)).join(", ")}`) : null) : null,
