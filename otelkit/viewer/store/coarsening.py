@@ -19,7 +19,7 @@ from array import array
 from typing import Any
 
 from otelkit.viewer.store.catalogue import Catalogue, LiveSeries
-from otelkit.viewer.store.columns import pack, unpack_points
+from otelkit.viewer.store.columns import DAMAGED, pack, unpack_points
 from otelkit.viewer.store.joining import join_histograms, join_numbers
 from otelkit.viewer.store.limits import Limits
 from otelkit.viewer.store.model import Histograms, Numbers
@@ -42,7 +42,10 @@ def coarsen(connection: sqlite3.Connection, catalogue: Catalogue, limits: Limits
         if live is None:
             connection.execute("DELETE FROM chunks WHERE id = ?", (number,))
             continue
-        merged = _merged(live, catalogue.layouts[layout_id], points, body, step_ns)
+        try:
+            merged = _merged(live, catalogue.layouts[layout_id], points, body, step_ns)
+        except DAMAGED:
+            merged = points, body
         connection.execute(
             "UPDATE chunks SET resolution_ns = ?, points = ?, body = ? WHERE id = ?", (step_ns, *merged, number)
         )

@@ -159,6 +159,9 @@ def unpack(body: bytes, points: int, codes: str) -> list[array[Any]]:
     return found
 
 
+DAMAGED = (zlib.error, ValueError, msgspec.DecodeError)
+"""What unpacking raises for bytes that a disk did not keep; such a chunk is left alone, and all others go on."""
+
 NUMBER_CODES = "qqd"
 MERGED_NUMBER_CODES = "qqdddq"
 HISTOGRAM_CODES = "qqqdddq"

@@ -17,11 +17,13 @@ from typing import Any
 
 from otelkit.viewer.store.catalogue import Catalogue, LiveSeries
 from otelkit.viewer.store.columns import (
+    DAMAGED,
     HISTOGRAM_CODES,
     NUMBER_CODES,
     Head,
     HistogramHead,
     ListHead,
+    NumberHead,
     pack,
     pack_list,
     unpack,
@@ -129,12 +131,12 @@ class Sealing:
         if row is None or row[1] >= _FULL_POINTS:
             return head, 0
         number, points, body = row
-        if isinstance(head, HistogramHead):
-            joined: Any = HistogramHead(head.layout_id, head.bounds)
-            joined.extend(unpack(body, points, HISTOGRAM_CODES))
-        else:
-            joined = type(head)()
-            joined.extend(unpack(body, points, NUMBER_CODES))
+        codes = HISTOGRAM_CODES if isinstance(head, HistogramHead) else NUMBER_CODES
+        joined: Any = HistogramHead(head.layout_id, head.bounds) if isinstance(head, HistogramHead) else NumberHead()
+        try:
+            joined.extend(unpack(body, points, codes))
+        except DAMAGED:
+            return head, 0
         joined.extend(head.columns())
         return joined, number
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
 from otelkit.viewer.store.catalogue import LiveSeries
-from otelkit.viewer.store.columns import unpack_points
+from otelkit.viewer.store.columns import DAMAGED, unpack_points
 from otelkit.viewer.store.model import Exemplar, Numbers
 
 __all__ = ("read_chunks", "read_exemplars", "read_last_chunks")
@@ -45,7 +46,11 @@ def read_last_chunks(connection: sqlite3.Connection, live: LiveSeries, since_ns:
         "(SELECT max(start_ns) FROM chunks WHERE series_id = ?1 AND end_ns >= ?2 AND start_ns < ?3) ORDER BY id",
         (live.id, since_ns, time_ns),
     )
-    return [unpack_points(live.metric.kind, (), *row) for row in rows]
+    found: list[Numbers] = []
+    for row in rows:
+        with suppress(*DAMAGED):
+            found.append(unpack_points(live.metric.kind, (), *row))
+    return found
 
 
 def read_exemplars(

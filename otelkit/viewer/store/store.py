@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from otelkit.exceptions import ConfigurationError
 from otelkit.viewer.store.batch import Batch
 from otelkit.viewer.store.catalogue import Catalogue, LiveSeries
 from otelkit.viewer.store.changes import Changes
-from otelkit.viewer.store.columns import unpack_points
+from otelkit.viewer.store.columns import DAMAGED, unpack_points
 from otelkit.viewer.store.counts import Counts, Held, Senders
 from otelkit.viewer.store.holding import Holding
 from otelkit.viewer.store.joining import join_histograms, join_listed, join_numbers, last_before, last_of
@@ -312,10 +313,10 @@ class Store:
         with self._readers.take() as connection:
             chunks = read_chunks(connection, [live.id for live in alive], from_ns, to_ns)
         for live in alive:
-            parts = [
-                unpack_points(live.metric.kind, catalogue.layouts[layout], resolution, points, body)
-                for layout, resolution, points, body in chunks.get(live.id, ())
-            ]
+            parts: list[Any] = []
+            for layout, resolution, points, body in chunks.get(live.id, ()):
+                with suppress(*DAMAGED):
+                    parts.append(unpack_points(live.metric.kind, catalogue.layouts[layout], resolution, points, body))
             parts += recent[live.id]
             if parts:
                 yield live.id, parts

@@ -204,3 +204,24 @@ def test_a_series_without_points_is_forgotten(tmp_path: Path) -> None:
     written.reopen()
     assert [value for _, value in written.values("old")] == [2]
     written.store.close()
+
+
+def test_a_damaged_chunk_takes_only_itself_down(written: Written) -> None:
+    """What the disk did not keep is missing; the series goes on, is sealed, merged and read."""
+    for value in range(1, 4):
+        written.write(
+            metrics(number("n", value, time_ns=NOW + value), histogram("h", [1], [value, 0], time_ns=NOW + value))
+        )
+        written.seal()
+        if value == 1:
+            written.store._writing.execute("UPDATE chunks SET body = ?", (b"damaged",))
+    assert [value for _, value in written.values("n")] == [2, 3]
+    (numbers,), (series,) = written.store.series("n"), written.store.series("h")
+    (run,) = written.store.histograms([series.id], 0, EVER)[series.id]
+    assert list(run.buckets) == [2, 0, 3, 0]
+    assert written.store.numbers_before([numbers.id], EVER - 1) == {}
+    assert written.store.numbers_before([numbers.id], NOW + 10)[numbers.id][2] == 3
+    written.store._retention._limits = Limits(raw_s=0)
+    written.store._retention._due_at = 0
+    written.store.maintain()
+    assert [value for _, value in written.values("n")] == [3]
