@@ -27,8 +27,8 @@ _HEAD = """\
 `otelkit run` and `opentelemetry-instrument` activate all of them; a program does so by name:
 
 ```python
-otelkit.instrument("celery", "torch")   # no names: all that are installed
-otelkit.uninstrument("torch")           # the originals are back, exactly
+otelkit.instrument("celery", "torch")  # no names: all that are installed
+otelkit.uninstrument("torch")  # the originals are back, exactly
 ```
 
 Nothing is imported for it: a library is patched when the program imports it. One that is not installed is skipped, one
