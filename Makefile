@@ -9,7 +9,7 @@ GO ?= go
 # Suites of their own: they need gcc, Go or servers.
 LIGHT := not gpu_fake and not promtool and not collector and not servers and not engines and not dashboard
 
-.PHONY: help demo test test-gpu test-promtool test-collector test-servers test-engines test-dashboard check bench soak docs clean
+.PHONY: help demo test test-gpu test-promtool test-collector test-servers test-engines test-dashboard screenshots check bench soak docs clean
 
 help: ## List what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -89,6 +89,9 @@ test-engines: $(VENV)/.engines $(VENV)/.wheel ## Every batch engine and model li
 
 test-dashboard: $(VENV)/.browser $(VENV)/.wheel ## The viewer in a real browser; needs chromium.
 	$(BIN)/pytest -m dashboard $(ARGS)
+
+screenshots: $(VENV)/.browser $(VENV)/.wheel ## Write docs/dashboard/*.png of a running viewer (URL=http://...?token=...).
+	$(BIN)/python tests/dashboard/screenshots.py '$(URL)'
 
 bench: $(VENV)/.test ## Measure against the rivals and print the table.
 	$(BIN)/python -m benchmarks $(ARGS)
