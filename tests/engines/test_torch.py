@@ -219,11 +219,22 @@ def test_making_graphs_is_no_inference(telemetry: Telemetry) -> None:  # noqa: F
         return [*nodes, *(str(each.graph) for each in exported), str(symbolic.graph)]
 
     instrumented = graphs()
-    assert requests(telemetry, "Graph") == 0
+    assert telemetry.value("inference.requests") == 0
     TorchInstrumentor().uninstrument()
     plain = graphs()
     TorchInstrumentor().instrument(skip_dep_check=True)
     assert instrumented == plain
+
+
+def test_module_that_is_exported_in_python(telemetry: Telemetry) -> None:  # noqa: F811
+    """Where an exporter calls modules from Python, with tensors that only pretend, nothing is recorded."""
+    from torch._export.utils import _compiling_state_context
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    net = model("Exported")
+    with FakeTensorMode(allow_non_fake_inputs=True), _compiling_state_context():
+        assert net(torch.zeros(2, 4)).shape == (2, 2)
+    assert telemetry.value("inference.requests") == 0
 
 
 def test_checkpoints_recompute_unseen(telemetry: Telemetry) -> None:  # noqa: F811
