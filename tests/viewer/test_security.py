@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 from support.viewer import Viewer, span, traces
 
@@ -163,6 +164,20 @@ def test_beyond_the_loopback_senders_need_their_own_key(open_to_all: Viewer) -> 
     assert open_to_all.get(API, bearer(key)).status == 401
     assert open_to_all.get(API, bearer(token(open_to_all))).status == 200
     assert open_to_all.store.statistics().spans == 1
+
+
+def test_grpc_asks_for_the_key_too(open_to_all: Viewer) -> None:
+    """As metadata, which is what exporters make of OTEL_EXPORTER_OTLP_HEADERS; without it UNAUTHENTICATED, counted."""
+    key = open_to_all.dashboard.access.ingest_key
+    with grpc.insecure_channel(f"127.0.0.1:{open_to_all.dashboard.grpc_port}") as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        body = traces(span("a")).SerializeToString()
+        for metadata in ((), (("authorization", "Bearer wrong"),), (("authorization", str(key)),)):
+            with pytest.raises(grpc.RpcError) as refused:
+                export(body, timeout=30, metadata=metadata)
+            assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        assert export(body, timeout=30, metadata=(("authorization", f"Bearer {key}"),)) == b""
+    assert open_to_all.counts == {"refused.requests.unauthorized": 3, "received.spans": 1}
 
 
 @pytest.mark.parametrize(
