@@ -31,7 +31,7 @@ export const PAGES = [
 ];
 
 export const icon = (d, size = 14) => s("svg", { viewBox: "0 0 14 14", width: size, height: size, fill: "none", stroke: "currentColor", "stroke-width": 1.5, "stroke-linejoin": "round", "stroke-linecap": "round", "aria-hidden": "true" }, s("path", { d }));
-const brand = (kind) => h("a", { class: `brand ${kind}`, href: to("") }, h("img", { src: "static/icon.svg", alt: "" }), h("span", { class: "word" }, "otelkit"));
+const brand = (kind) => h("a", { class: `brand ${kind}`, href: to(""), "aria-label": "otelkit: Overview" }, h("img", { src: "static/icon.svg", alt: "" }), h("span", { class: "word" }, "otelkit"));
 
 export function drawSide(place, frame) {
   const { page } = route();
