@@ -6,8 +6,8 @@ What recording jobs costs, against the same work uninstrumented.
     python -m benchmarks.jobs                     every case, each in a process of its own
     python -m benchmarks.jobs threads pool        some of them
 
-Plain and recorded rounds take turns, so that both meet the same machine. Shown are lower quartiles, because other work
-on the machine only adds, their ratio, and the median of the ratios of neighbouring rounds. Of threads it is the CPU
+Plain and recorded rounds take turns, so that both meet the same machine. Shown are minima, because other work on the
+machine only adds, their ratio, and the ratio of medians. Of threads it is the CPU
 time of the process, all threads together: they share one interpreter lock, and on a machine with other work the time on
 the clock is the scheduler's.
 """
@@ -59,8 +59,9 @@ def compare(name: str, library: str, work: Callable[[], Round], rounds: int) -> 
         after = recorded()
         if number >= 2:
             pairs.append((before, after))
-    low = [statistics.quantiles(times, n=4)[0] * 1e6 for times in zip(*pairs, strict=True)]
-    middle = statistics.median(after / before for before, after in pairs)
+    low = [min(times) * 1e6 for times in zip(*pairs, strict=True)]
+    before, after = (statistics.median(times) for times in zip(*pairs, strict=True))
+    middle = after / before
     print(f"| {name} | {low[0]:.2f} | {low[1]:.2f} | {low[1] - low[0]:.2f} | {low[1] / low[0]:.3f} | {middle:.3f} |")
 
 
@@ -187,7 +188,7 @@ def main() -> None:
     if arguments.here:
         CASES[arguments.cases[0]]()
         return
-    print("| what | plain, µs a job | recorded, µs | more, µs | ratio | ratio, median |\n|---|---|---|---|---|---|")
+    print("| what | plain, µs a job | recorded, µs | more, µs | ratio | ratio of medians |\n|---|---|---|---|---|---|")
     for case in arguments.cases or CASES:
         sys.stdout.flush()
         with contextlib.suppress(subprocess.CalledProcessError):

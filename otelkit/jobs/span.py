@@ -135,10 +135,13 @@ def start_span(
     return JobSpan(span, token)
 
 
+_NOBODY = (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
+
+
 def wanted(parent: Context) -> bool:
     """Tell whether a span under ``parent`` may be seen by anybody."""
     provider = trace.get_tracer_provider()
-    if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)):
+    if type(provider) in _NOBODY:  # isinstance asks their abstract base, for 0.3 µs
         return False
     found = trace.get_current_span(parent).get_span_context()
     return bool(found.trace_flags & 1) or not found.is_valid or not _follows_parents(provider)

@@ -15,15 +15,20 @@ from time import perf_counter
 from typing import Any
 
 from opentelemetry import context, trace
+from opentelemetry.context import Context
 
 from otelkit._core._guard import guard
 from otelkit.decorators._failures import failed
 from otelkit.jobs import Engine, Job, is_suppressed, start_span
+from otelkit.jobs.span import wanted
 from otelkit_instrumentation._patching import Patches
 from otelkit_instrumentation.batch._futures import JOB, Mapped, instrumented_map
 from otelkit_instrumentation.batch._names import Names
 
 ENGINE = "concurrent.futures.thread"
+
+Call = Callable[[], Any]
+"""The function with its arguments."""
 
 
 def patch(patches: Patches, module: Any) -> None:
@@ -65,12 +70,16 @@ def _instrumented_submit(original: Callable[..., Any], names: Names) -> Callable
             parent = current_context()
             if job is None or (parent and is_suppressed(parent)):
                 return original(self, fn, *args, **kwargs)
-            in_context = parent or of_trace.get("_TRACER_PROVIDER", no_such_name) is not None
+            if of_trace.get("_TRACER_PROVIDER", no_such_name) is not None and wanted(parent):
+                call = _with_span(job, fn, args, kwargs, parent)
+            else:
+                call = _call(job, fn, args, kwargs)
+                if parent:
+                    call = _in_context(call, parent)
         except Exception as error:
             guard.failed("submitting a job", error)
             return original(self, fn, *args, **kwargs)
-        call = _in_context(job, fn, parent) if in_context else _call(job, fn)
-        future = original(self, call, *args, **kwargs)
+        future = original(self, call)
         next(job.cell.submitted)
         setattr(future, JOB, job)
         return future
@@ -78,24 +87,21 @@ def _instrumented_submit(original: Callable[..., Any], names: Names) -> Callable
     return submit
 
 
-def _call(job: Job, function: Callable[..., Any]) -> Callable[..., Any]:
+def _call(job: Job, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
     """Return what is called in a thread in place of ``function``."""
     cell, queue = job.cell, job.queue
     submitted = perf_counter()
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call() -> Any:
         done = False
         start = perf_counter()
         try:
             next(cell.left)
-            waited = start - submitted
-            if waited > queue.floor:
-                waited = queue.capture(waited)
-            queue.buffer.append(waited)
+            queue.buffer.append(start - submitted)
             if not next(cell.tick) & 63:
                 cell.flush()
                 queue.flush()
-            result = function(*args, **kwargs)
+            result = function(*args, **kwargs) if kwargs else function(*args)
             seconds = perf_counter() - start
             if seconds > cell.floor:
                 seconds = cell.capture(seconds)
@@ -111,11 +117,27 @@ def _call(job: Job, function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _in_context(job: Job, function: Callable[..., Any], parent: Any) -> Callable[..., Any]:
-    """Return the same for a job that has a span, or a context to run in."""
+def _in_context(call: Call, parent: Context) -> Call:
+    """Return ``call`` in the submitter's context."""
+    attach, detach = context.attach, context.detach
+
+    def call_in_context() -> Any:
+        token = attach(parent)
+        try:
+            return call()
+        finally:
+            detach(token)
+
+    return call_in_context
+
+
+def _with_span(
+    job: Job, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], parent: Context
+) -> Call:
+    """Return what is called in place of ``function`` where it has a span."""
     submitted = perf_counter()
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call() -> Any:
         job.leave()
         waited = perf_counter() - submitted
         with job.start(waited, start_span(job.name, job.attributes, parent)):
