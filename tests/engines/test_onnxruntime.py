@@ -17,7 +17,6 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_inference_collection import Session
 from opentelemetry import trace
-from otelkit_instrumentation.inference._model_names import name_of_file, name_of_graph
 from otelkit_instrumentation.inference.onnxruntime import OnnxRuntimeInstrumentor, Sessions
 from support.onnx_model import onnx_model
 
@@ -242,30 +241,12 @@ def test_many_threads(telemetry: Telemetry, tmp_path: Path) -> None:  # noqa: F8
     assert telemetry.value("inference.items", labelled("shared")) == 4_000
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("/models/ranker.onnx", "ranker"),
-        ("/site/magika/models/standard_v3_3/model.onnx", "standard_v3_3"),
-        ("/x/bert-tiny/onnx/model_quantized.onnx", "bert-tiny"),
-        ("/root/.cache/hub/models--acme--bert/snapshots/0123456789abcdef0123/onnx/model.onnx", "acme/bert"),
-        ("/tmp/tmpab12cd/0123456789abcdef.onnx", "0123456789abcdef"),
-        ("model.onnx", "model"),
-        (Path("weights/vad.onnx"), "vad"),
-    ],
-)
-def test_name_of_a_file(path: Any, name: str) -> None:
-    """A model is called as its file, or as the nearest folder that says something."""
-    assert name_of_file(path) == name
-
-
 def test_name_of_a_model_in_memory(telemetry: Telemetry) -> None:  # noqa: F811
     """A model that was given as bytes is called as its graph, unless that is what exporters call everything."""
     onnxruntime.InferenceSession(onnx_model({"x": ("n", 4)}, graph="detector")).run(None, {"x": rows(1)})
     onnxruntime.InferenceSession(onnx_model({"x": ("n", 4)}, graph="main_graph")).run(None, {"x": rows(1)})
     assert telemetry.value("inference.requests", labelled("detector")) == 1
     assert telemetry.value("inference.requests", labelled("unnamed")) == 1
-    assert name_of_graph("3c59201b940f410fa29dc71ea9d5767d") == "unnamed"
 
 
 def test_nothing_is_imported_for_its_own_sake() -> None:

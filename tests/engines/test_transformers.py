@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from otelkit_instrumentation.inference._model_names import name_of_checkpoint
 from otelkit_instrumentation.inference.torch import TorchInstrumentor
 from otelkit_instrumentation.inference.transformers import TransformersInstrumentor
 from support.tiny_transformers import classifier, gpt2, tokenizer
@@ -260,24 +259,6 @@ def test_pipeline_that_fails(telemetry: Telemetry) -> None:  # noqa: F811
 
 
 # -- the rest -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given", "name"),
-    [
-        ("", "Kind"),
-        (None, "Kind"),
-        ("gpt2", "gpt2"),
-        ("openai-community/gpt2", "openai-community/gpt2"),
-        ("/data/checkpoints/ranker-7b", "ranker-7b"),
-        ("./ranker", "ranker"),
-        ("/tmp/tmpab12cd_x", "Kind"),
-        ("/cache/models--acme--bert/snapshots/0123456789abcdef0123", "acme/bert"),
-    ],
-)
-def test_name_of_a_checkpoint(given: Any, name: str) -> None:
-    """A model is called as on the hub, or as its folder; one that was never saved as its class."""
-    assert name_of_checkpoint(given, "Kind") == name
 
 
 def test_nothing_is_imported_for_its_own_sake() -> None:

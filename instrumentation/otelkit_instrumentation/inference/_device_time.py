@@ -19,7 +19,7 @@ from __future__ import annotations
 import atexit
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -45,10 +45,12 @@ class DeviceTimes:
 
     Args:
         cuda: ``torch.cuda``, or what behaves like it.
+        runtime: Returns the bindings of CUDA's runtime, or None without them.
     """
 
-    def __init__(self, cuda: Any) -> None:
+    def __init__(self, cuda: Any, runtime: Callable[[], Any] | None = None) -> None:
         self._cuda = cuda
+        self._runtime = runtime or cuda_runtime
         self._pending: deque[tuple[Step, Pair, int]] = deque()
         self._pools: dict[int, deque[Pair]] = {}
         self._inherited: object = None
@@ -118,10 +120,10 @@ class DeviceTimes:
 
     def collect(self, now_ns: int) -> list[Any]:
         """Do what `poll` does, from a thread that does not know whether another one captures a graph."""
-        if self._pending:
-            exempt = _exemption()
-            if exempt is not None:
-                with exempt:
+        runtime = self._runtime() if self._pending else None
+        if runtime is not None:
+            with _exempt(runtime) as is_exempt:
+                if is_exempt:
                     self.poll()
         return []
 
@@ -133,18 +135,22 @@ class DeviceTimes:
             return event(enable_timing=True), event(enable_timing=True)
 
 
-def _exemption() -> AbstractContextManager[None] | None:
-    """Return what exempts this thread from others' graph captures; None where the bindings are not installed."""
+def cuda_runtime() -> Any:
+    """Return the bindings of CUDA's runtime, which PyTorch depends on where it has CUDA 13; None without them."""
     try:
-        return _relaxed(import_module("cuda.bindings.runtime"))  # PyTorch itself depends on it, where it has CUDA 13
+        return import_module("cuda.bindings.runtime")
     except ImportError:
         return None
 
 
 @contextmanager
-def _relaxed(runtime: Any) -> Iterator[None]:
-    _, before = runtime.cudaThreadExchangeStreamCaptureMode(runtime.cudaStreamCaptureMode.cudaStreamCaptureModeRelaxed)
+def _exempt(runtime: Any) -> Iterator[bool]:
+    """Exempt this thread from others' captures; yields whether it is."""
+    relaxed = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeRelaxed
+    error, before = runtime.cudaThreadExchangeStreamCaptureMode(relaxed)
+    is_exempt = error == runtime.cudaError_t.cudaSuccess
     try:
-        yield
+        yield is_exempt
     finally:
-        runtime.cudaThreadExchangeStreamCaptureMode(before)
+        if is_exempt:
+            runtime.cudaThreadExchangeStreamCaptureMode(before)
