@@ -14,6 +14,7 @@ from __future__ import annotations
 import builtins
 import pickletools
 import time
+from importlib import import_module
 from typing import Any
 
 from otelkit._core._guard import guard
@@ -150,9 +151,9 @@ class SchedulerObserver:
 
 def scheduler_plugin(active: Any = None) -> Any:
     """Return a plugin for a scheduler in this process."""
-    from distributed.diagnostics.plugin import SchedulerPlugin
+    base: Any = import_module("distributed.diagnostics.plugin").SchedulerPlugin
 
-    class OtelkitScheduler(SchedulerPlugin):
+    class OtelkitScheduler(base):
         """Tells `SchedulerObserver`."""
 
         name = NAME

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -119,10 +120,8 @@ async def _withdraw(client: Any) -> None:
 
 
 def _in_worker() -> bool:
-    import distributed
-
     try:
-        distributed.get_worker()
+        sys.modules["distributed.worker"].get_worker()
     except ValueError:
         return False
     return True
@@ -130,9 +129,9 @@ def _in_worker() -> bool:
 
 def _plugins(payload: bytes) -> tuple[Any, Any]:
     """Return plugins for scheduler and workers: local classes travel by value, to where otelkit may be absent."""
-    from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
+    plugin: Any = import_module("distributed.diagnostics.plugin")
 
-    class Scheduler(SchedulerPlugin):
+    class Scheduler(plugin.SchedulerPlugin):
         name = START
         idempotent = True
 
@@ -143,7 +142,7 @@ def _plugins(payload: bytes) -> tuple[Any, Any]:
                 return
             _dask_worker.begin_in_scheduler(payload, scheduler)
 
-    class Worker(WorkerPlugin):
+    class Worker(plugin.WorkerPlugin):
         name = NAME
         idempotent = True
         instrumentor: Any = None
@@ -230,9 +229,8 @@ def _run_task(run: Callable[..., Any]) -> Callable[..., Any]:
 
 def _run_task_async(run: Callable[..., Any]) -> Callable[..., Any]:
     async def observed(task: Any, *args: Any, **kwargs: Any) -> Any:
-        from distributed.worker import _worker_cvar
-
-        span = _span_of(task, _worker_cvar.get(), task.key)
+        worker: Any = sys.modules["distributed.worker"]
+        span = _span_of(task, worker._worker_cvar.get(), task.key)
         try:
             outcome = await run(task, *args, **kwargs)
         except BaseException as error:
@@ -273,6 +271,4 @@ def _span_of(task: Any, worker: Any, key: Any) -> JobSpan:
 
 
 def _name_of(key: Any) -> str:
-    from dask.utils import key_split
-
-    return key_split(key)
+    return sys.modules["dask.utils"].key_split(key)

@@ -14,6 +14,7 @@ import functools
 import inspect
 import os
 import pickle
+import sys
 import threading
 import time
 import uuid
@@ -25,7 +26,7 @@ from typing import Any
 from opentelemetry import context
 
 from otelkit._core._guard import guard
-from otelkit.jobs import Setup, headers_of, is_suppressed, setup_of_this_process
+from otelkit.jobs import headers_of, is_suppressed, setup_of_this_process
 from otelkit.jobs.engine import name_of
 from otelkit_instrumentation.batch._ray_fates import fates
 from otelkit_instrumentation.batch._ray_worker import ENGINE
@@ -66,7 +67,7 @@ def remote_function(remote: Callable[..., Any]) -> Callable[..., Any]:
 
 def _prepare_function(function: Any) -> None:
     """Have a function exported, once more if need be, as one that takes a carrier."""
-    setup, token = _configuration()
+    token = _token()
     mark = getattr(function._function, _MARK, "")
     if mark == token or (mark and not _is_of_this_process(mark)):
         return
@@ -74,7 +75,7 @@ def _prepare_function(function: Any) -> None:
         if getattr(function._function, _MARK, "") == token:
             return
         original = function._function.__wrapped__ if mark else function._function
-        _export_as(function, _carrying(original, token, setup, name_of(original)))
+        _export_as(function, _carrying(original, token, _setup(), name_of(original)))
         _functions.add(function)
 
 
@@ -130,13 +131,14 @@ def actor_method(remote: Callable[..., Any]) -> Callable[..., Any]:
 
 def _prepare_class(metadata: Any) -> None:
     """Have an actor class exported, once more if need be, with methods that take a carrier."""
-    setup, token = _configuration()
+    token = _token()
     actor = metadata.modified_class  # Ray's own subclass of the user's
     mark = getattr(actor, _MARK, "")
     if mark == token or (mark and not _is_of_this_process(mark)):
         return
     with _lock:
         _restore_class(metadata)
+        setup = _setup()
         methods = metadata.method_meta
         signatures = dict(methods.signatures)  # a new dictionary: handles of earlier actors keep theirs
         class_name = name_of(actor.__ray_actor_class__)
@@ -185,20 +187,24 @@ def restore() -> None:
 
 
 def _is_wanted() -> bool:
-    from ray._private.client_mode_hook import client_mode_should_convert
-
-    return not client_mode_should_convert() and not is_suppressed(context.get_current())
+    hook: Any = sys.modules["ray._private.client_mode_hook"]
+    return not hook.client_mode_should_convert() and not is_suppressed(context.get_current())
 
 
 def _carrier(retries: int, errors: Any) -> tuple[Any, ...]:
     return headers_of(), time.time(), retries, errors
 
 
-def _configuration() -> tuple[bytes, str]:
-    """Return this process's configuration for its workers, and a token that changes with it."""
-    setup: Setup | None = setup_of_this_process()
-    settings = setup._settings if setup is not None else None
-    return pickle.dumps(setup), f"{os.getpid()}-{id(settings)}"
+def _token() -> str:
+    """Return what changes with this process's configuration. Cost: asked for each job."""
+    telemetry: Any = sys.modules.get("otelkit.pipeline.telemetry")
+    current = telemetry.current() if telemetry is not None else None
+    return f"{os.getpid()}-{id(current)}"
+
+
+def _setup() -> bytes:
+    """Return this process's configuration for its workers."""
+    return pickle.dumps(setup_of_this_process())
 
 
 def _is_of_this_process(mark: str) -> bool:

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 from otelkit._core._fork import forks
@@ -149,9 +150,7 @@ def _begin(setup: bytes) -> None:
 
 def key_value() -> Any:
     """Return Ray's internal key-value store."""
-    from ray.experimental import internal_kv
-
-    return internal_kv
+    return import_module("ray.experimental.internal_kv")
 
 
 def job_id() -> str:

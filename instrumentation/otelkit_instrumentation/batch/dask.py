@@ -15,6 +15,7 @@ and the worker makes the spans (`otelkit_instrumentation.batch._dask_worker`).
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -145,9 +146,7 @@ def _is_job(node: Any) -> bool:
 
 
 def _name_of(key: Any) -> str:
-    from dask.utils import key_split
-
-    return key_split(key)
+    return sys.modules["dask.utils"].key_split(key)
 
 
 class DaskInstrumentor(Instrumentor):
