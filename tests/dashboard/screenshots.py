@@ -68,7 +68,8 @@ def _routes(page: Page) -> dict[str, str]:
 
 def _visit(page: Page, route: str) -> None:
     page.evaluate(
-        "(hash) => { document.getElementById('content').setAttribute('aria-busy', 'true'); location.hash = hash; }", route
+        "(hash) => { document.getElementById('content').setAttribute('aria-busy', 'true'); location.hash = hash; }",
+        route,
     )
     expect(page.locator("#content[aria-busy=false] > *").first).to_be_attached(timeout=60_000)
     if "trace=" in route:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from dashboard.viewers import Viewer, run_empty
+from dashboard.viewers import Viewer, run_empty, wait_for
 from dashboard.watching import INVENTED, INVENTED_TRACE, drawn, show, watched
 from playwright.sync_api import Browser, Page, expect
 
@@ -30,9 +30,7 @@ _RING = """() => {
 
 
 def _ring(page: Page) -> tuple[float, float]:
-    page.wait_for_function("document.querySelector('.heatmap canvas')?.width > 0")
-    page.wait_for_function(f"({_RING})() !== null")
-    return page.evaluate(_RING)
+    return wait_for(lambda: page.evaluate(_RING), "an exemplar under the pointer", 60)
 
 
 def test_exemplar_opens_its_trace_beside_it_and_in_full(browser: Browser, demo: Viewer) -> None:

@@ -9,7 +9,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from dashboard.viewers import Viewer
+from dashboard.viewers import Viewer, wait_for
 from dashboard.watching import INVENTED, drawn, inked, show, watched
 from playwright.sync_api import Browser, expect
 
@@ -26,8 +26,8 @@ def test_overview_shows_services_jobs_and_machine(browser: Browser, demo: Viewer
         expect(row.locator("td.right").first).to_have_text(re.compile(r"\d"))
         expect(page.get_by_role("link", name="index_files")).to_be_visible()
         expect(page.get_by_text(re.compile(r"CPU, \d+ core"))).to_be_visible()
-        assert inked(page, ".machine canvas")
-        assert inked(page, "#ribbon canvas")
+        wait_for(lambda: inked(page, ".machine canvas"), "the cores", 60)
+        wait_for(lambda: inked(page, "#ribbon canvas"), "the ribbon", 60)
 
 
 def test_service_shows_its_actions_and_their_latency(browser: Browser, demo: Viewer) -> None:
@@ -39,15 +39,14 @@ def test_service_shows_its_actions_and_their_latency(browser: Browser, demo: Vie
         expect(page.locator("tr[aria-selected=true]")).to_have_count(1)
         page.get_by_role("link", name="get_product", exact=True).click()
         expect(page.get_by_role("heading", name="Latency of get_product")).to_be_visible()
-        page.wait_for_function("document.querySelector('.heatmap canvas')?.width > 0")
-        assert inked(page, ".heatmap canvas")
+        wait_for(lambda: inked(page, ".heatmap canvas"), "the heatmap", 60)
 
 
 def test_traces_lead_to_a_trace(browser: Browser, demo: Viewer) -> None:
     """The list draws one dot a trace; a row opens its trace with waterfall, critical path and attributes."""
     with watched(browser, demo) as page:
         show(page, "#/traces?q=" + quote("service:otelkit-demo"))
-        assert inked(page, "[aria-roledescription='scatter plot'] canvas")
+        wait_for(lambda: inked(page, "[aria-roledescription='scatter plot'] canvas"), "the scatter", 60)
         page.locator("tbody a.name").first.click()
         expect(page.locator(".wf-row").first).to_be_visible()
         expect(page.locator(".flat i").first).to_be_visible()
