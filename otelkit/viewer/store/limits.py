@@ -41,5 +41,5 @@ class Limits:
     buckets: int = 1_000
     spans_of_trace: int = 20_000
     skew_s: float = 3_600.0
-    head_bytes: int = 24 << 20
+    head_bytes: int = 16 << 20
     head_s: float = 600.0

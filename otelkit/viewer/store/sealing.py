@@ -10,6 +10,7 @@ finds those points in chunks and in the journal: readers take one of each time.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -48,6 +49,7 @@ class Sealing:
         self._connection = connection
         self._waiting: list[int] = []
         self._journal_end = 0
+        self._frozen_series = 0
         self._began_at = time.monotonic()
         self.head_bytes = 0
 
@@ -63,7 +65,11 @@ class Sealing:
         return self.head_bytes > limit_bytes or time.monotonic() - self._began_at > limit_s
 
     def begin(self, catalogue: Catalogue) -> None:
-        """Freeze all heads."""
+        """
+        Freeze all heads.
+
+        Everything in the journal must be in them: call it before the row of a commit is written.
+        """
         with catalogue.lock:
             for live in catalogue.series.values():
                 if live.head is not None:
@@ -72,12 +78,19 @@ class Sealing:
                     self._waiting.append(live.id)
         (end,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()
         self._journal_end = end
+        self._frozen_series = len(self._waiting)
         self._began_at = time.monotonic()
         self.head_bytes = 0
 
-    def step(self, catalogue: Catalogue, series: int = _SERIES_A_STEP) -> list[tuple[LiveSeries, int]]:
+    def pace(self, limit_bytes: int) -> int:
+        """Return how many series to pack with this commit, so that all are before new heads are half as large."""
+        share = self.head_bytes / (limit_bytes / 2)
+        left = math.ceil(self._frozen_series * (1 - share))
+        return max(_SERIES_A_STEP, len(self._waiting) - left)
+
+    def step(self, catalogue: Catalogue, series: int) -> list[tuple[LiveSeries, int]]:
         """
-        Pack the frozen heads of some series; within a transaction.
+        Pack the frozen heads of so many series; within a transaction.
 
         Returns:
             The series, and how many of their frozen heads are in chunks now. `done` drops those after the commit.
@@ -96,9 +109,7 @@ class Sealing:
             self._connection.execute("DELETE FROM journal WHERE id <= ?", (self._journal_end,))
         return packed
 
-    def done(
-        self, catalogue: Catalogue, packed: Iterable[tuple[LiveSeries, int]], series: int = _SERIES_A_STEP
-    ) -> None:
+    def done(self, catalogue: Catalogue, packed: Iterable[tuple[LiveSeries, int]], series: int) -> None:
         """Let go of what `step` packed, after its commit."""
         with catalogue.lock:
             for live, heads in packed:

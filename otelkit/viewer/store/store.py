@@ -106,17 +106,19 @@ class Store:
 
         Errors: sqlite3.Error, after which `roll_back` must be called; nothing of the batch has become visible.
         """
+        if self._sealing.is_due(self.limits.head_bytes, self.limits.head_s):
+            self._sealing.begin(self.catalogue)
         written = self._spans.write(batch.traces)
         points = len(batch.entry)
         if points:
             self._writing.execute("INSERT INTO journal (numbers, others) VALUES (?, ?)", batch.entry.to_row())
         self._writing.executemany("INSERT OR IGNORE INTO exemplars VALUES (?, ?, ?, ?, ?, ?)", batch.exemplars)
-        if self._sealing.is_due(self.limits.head_bytes, self.limits.head_s):
-            self._sealing.begin(self.catalogue)
-        packed = self._sealing.step(self.catalogue) if self._sealing.running else []
+        sealing = self._sealing if self._sealing.running else None
+        series = sealing.pace(self.limits.head_bytes) if sealing else 0
+        packed = sealing.step(self.catalogue, series) if sealing else []
         self._writing.execute("COMMIT")
-        if self._sealing.running:
-            self._sealing.done(self.catalogue, packed)
+        if sealing:
+            sealing.done(self.catalogue, packed, series)
         self._apply(batch.entry)
         self._held.add(written.traces, written.spans, written.latest_ns)
         self.counts.add("duplicates.spans", written.duplicates)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from otelkit.viewer.ingest.metrics import MetricDecoder
 from otelkit.viewer.ingest.refusals import Refusals
 from otelkit.viewer.store.coarsening import coarse_numbers
 from otelkit.viewer.store.limits import Limits
+from otelkit.viewer.store.model import Numbers
 from otelkit.viewer.store.store import Store
 
 NOW = time.time_ns()
@@ -225,3 +227,42 @@ def test_a_damaged_chunk_takes_only_itself_down(written: Written) -> None:
     written.store._retention._due_at = 0
     written.store.maintain()
     assert [value for _, value in written.values("n")] == [3]
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_nothing_is_lost_wherever_it_stops(tmp_path: Path, every: int) -> None:
+    """Packed with each commit or each third: what a copy of the files holds then is all that was committed."""
+    written = Written(tmp_path / "data")
+    series = 40
+    for value in range(1, 16):
+        if value % every == 0:
+            written.store._sealing._began_at = -1e9  # due at this commit
+        at = NOW + value
+        written.write(metrics(*(number("n", value, {"series": each}, time_ns=at) for each in range(series))))
+        copy = tmp_path / f"copy {value}"
+        copy.mkdir()
+        for name in ("viewer.sqlite", "viewer.sqlite-wal"):
+            shutil.copy(tmp_path / "data" / name, copy / name)
+        crashed = Store(copy)
+        found = crashed.numbers([each.id for each in crashed.series("n")], 0, EVER)
+        assert [list(points.values) for points in found.values()] == [list(range(1, value + 1))] * series
+        crashed.close()
+    written.store.close()
+
+
+def test_packing_keeps_up_with_what_arrives(tmp_path: Path) -> None:
+    """However much one commit brings, memory stays near its limit: the more arrives, the more series are packed."""
+    written = Written(tmp_path, Limits(head_bytes=400_000))
+    largest = 0
+    for step in range(30):
+        at = NOW + step * 1_000
+        written.write(metrics(*(number("n", step, {"series": each}, time_ns=at) for each in range(3_000))))
+        heads = [head for live in written.store.catalogue.series_of(None) for head in live.heads()]
+        largest = max(largest, sum(head.used_bytes for head in heads))
+    assert largest < 3 * 400_000
+    assert sum(len(points.values) for points in _all(written).values()) == 30 * 3_000
+    written.store.close()
+
+
+def _all(written: Written) -> dict[int, Numbers]:
+    return written.store.numbers([series.id for series in written.store.series()], 0, EVER)
