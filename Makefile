@@ -84,7 +84,7 @@ test-collector: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) $(OTLP_CLIENT) ## otelki
 test-servers: $(VENV)/.servers $(VENV)/.wheel ## gunicorn, uvicorn, Celery and pools of several workers; needs redis-server.
 	$(BIN)/pytest -m servers $(ARGS)
 
-test-engines: $(VENV)/.engines $(VENV)/.wheel ## Every batch engine and model library, the real ones; needs redis-server and 6 GB.
+test-engines: $(VENV)/.engines $(VENV)/.wheel ## Every batch engine and model library, the real ones; needs redis-server, g++ and 6 GB.
 	$(BIN)/pytest -m engines $(ARGS)
 
 test-dashboard: $(VENV)/.browser $(VENV)/.wheel ## The viewer in a real browser; needs chromium.
@@ -103,6 +103,7 @@ docs: $(VENV)/.wheel ## Write the generated pages.
 	$(BIN)/python -m otelkit.config > docs/configuration.md
 	$(BIN)/python -m otelkit._pages self-metrics > docs/self-metrics.md
 	$(BIN)/python -m otelkit._pages secrets > docs/secrets.md
+	$(BIN)/python -m otelkit.viewer.api.page > docs/dashboard-api.md
 	$(BIN)/python -m otelkit_instrumentation._page constraints.txt > instrumentation/README.md
 
 clean: ## Remove what was made.
