@@ -37,7 +37,7 @@ def create_application(api: Sequence[BaseRoute], inlet: Inlet, access: Access, p
         routes=[
             Route("/", _page),
             Mount("/static", StaticFiles(directory=STATIC)),
-            Mount("/api/v1", routes=api),
+            *api,
             *ingest_routes(inlet),
         ]
     )

@@ -47,7 +47,7 @@ class Api:
         self._thread.start()
 
     def routes(self) -> list[BaseRoute]:
-        """Return the routes, to be mounted at /api/v1."""
+        """Return the routes, with their whole paths."""
         from otelkit.viewer.api.routing import create
 
         return create(self.context)
@@ -57,11 +57,24 @@ class Api:
         self._ended.set()
         self._thread.join()
 
+    def _warm(self) -> None:
+        """Ask what the first page asks: with 10,000 series stored the first answer takes a second."""
+        from otelkit.viewer.api.endpoints import ENDPOINTS
+        from otelkit.viewer.api.routing import respond
+
+        for endpoint in ENDPOINTS:
+            if endpoint.name in ("overview", "frame"):
+                respond(self.context, endpoint, [], None)
+
     def _follow(self) -> None:
+        warm = False
         while not self._ended.wait(REFRESH_S):
             try:
                 for history in self.histories:
                     history.refresh(self.context.reader.clock())
+                if not warm and not self.context.is_empty:
+                    self._warm()
+                    warm = True
             except sqlite3.ProgrammingError:  # the store was closed before this was
                 return
             except Exception as error:
@@ -69,5 +82,5 @@ class Api:
 
 
 def routes(store: Reading, about: About | None = None) -> list[BaseRoute]:
-    """Return the routes over a store, to be mounted at /api/v1."""
+    """Return the routes over a store, with their whole paths."""
     return Api(store, about).routes()

@@ -21,6 +21,8 @@ _REFERENCE = "#/components/schemas/{name}"
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {"trace_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"}}
 _PATH_DEFAULT = {"type": "string", "minLength": 1, "maxLength": 500}
 
+_UNAUTHORIZED = {"description": "The token is missing.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
 _ABOUT = """\
 Times are Unix seconds, durations seconds, shares 0 to 1, units UCUM. Everything with a time lies on the axis of its
 answer: equal steps, null for a gap. With `format=csv` a page answers what it draws as rows.
@@ -63,12 +65,12 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         }
         for _ in range(bool(endpoint.path_parameter))
     ]
-    parameters += _query_parameters(endpoint.parameters)
+    parameters += query_parameters(endpoint.parameters)
     content: dict[str, Any] = {"application/json": {"schema": _reference(endpoint.response)}}
     if any(each["name"] == "format" for each in parameters):
         content["text/csv"] = {"schema": {"type": "string"}}
     responses: dict[str, Any] = {"200": {"description": endpoint.summary, "content": content}}
-    responses |= {"400": _problem("A parameter is not as it should be."), "401": _problem("The token is missing.")}
+    responses |= {"400": _problem("A parameter is not as it should be."), "401": _UNAUTHORIZED}
     if endpoint.missing:
         responses["404"] = _problem(f"There is no such {endpoint.missing}.")
     return {
@@ -86,18 +88,20 @@ def _others() -> dict[str, Any]:
             "get": {
                 "operationId": "stream",
                 "summary": "New steps of a page and of the frame, as server-sent events.",
-                "parameters": _query_parameters(ask.StreamPage),
+                "parameters": query_parameters(ask.StreamPage),
                 "responses": {
                     "200": {"description": "Until the client goes.", "content": events},
                     "400": _problem("A parameter is not as it should be."),
-                    "401": _problem("The token is missing."),
+                    "401": _UNAUTHORIZED,
                 },
             }
         },
     }
 
 
-def _query_parameters(of: type[msgspec.Struct]) -> list[dict[str, Any]]:
+@functools.cache
+def query_parameters(of: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    """Return the parameters of a class, as OpenAPI has them; not to be changed."""
     schema = _resolved(of)
     about = _attribute_texts(of)
     required = schema.get("required", ())

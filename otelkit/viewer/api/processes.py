@@ -44,12 +44,12 @@ class _Reading:
         self.collections = reader.read("sums", (semconv.CPYTHON_GC_COLLECTIONS.name,), _BY, span)
         self.uptime = reader.read("gauges", (semconv.PROCESS_UPTIME.name,), _BY, span)
 
-    def rate(self, name: str, group: Group | None, unit: str) -> Line | None:
+    def rate_line(self, name: str, group: Group | None, unit: str) -> Line | None:
         if group is None:
             return None
         return marks.line(name, rates(_first(group), self.span, group.last, group.first), self.span, unit, group.every)
 
-    def gauge(self, name: str, group: Group | None, unit: str) -> Line | None:
+    def gauge_line(self, name: str, group: Group | None, unit: str) -> Line | None:
         return marks.line(name, _first(group), self.span, unit, group.every) if group is not None else None
 
 
@@ -64,11 +64,11 @@ def _row(reading: _Reading, span: Span, instance: str, series: Series) -> Proces
         instance=instance,
         name=str(resource.get("service.name") or resource.get("process.executable.name") or "unknown"),
         pid=pid if isinstance(pid, int) else None,
-        cpu=reading.rate("CPU", reading.cpu.get(key), "{core}"),
-        memory=reading.gauge("memory", reading.memory.get(key), "By"),
+        cpu=reading.rate_line("CPU", reading.cpu.get(key), "{core}"),
+        memory=reading.gauge_line("memory", reading.memory.get(key), "By"),
         threads=machines.last(_first(reading.threads.get(key))),
         descriptors=machines.last(_first(reading.descriptors.get(key))),
-        collections=reading.rate("collections", reading.collections.get(key), "/s"),
+        collections=reading.rate_line("collections", reading.collections.get(key), "/s"),
         started=seen - uptime if uptime is not None else None,
         last_seen=seen,
         stale=span.live and span.now - seen > 3 * (every or 60.0) + 2,

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -17,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from otelkit._core._guard import guard
 from otelkit.viewer.api import openapi, table
 from otelkit.viewer.api.context import Context
-from otelkit.viewer.api.endpoints import ENDPOINTS, Endpoint
+from otelkit.viewer.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from otelkit.viewer.api.problems import Invalid, Missing, Refused
 from otelkit.viewer.api.shapes.health import Problem
 
@@ -26,15 +27,34 @@ Answering = Callable[..., msgspec.Struct]
 JSON, CSV = "application/json", "text/csv; charset=utf-8"
 
 
+class _Anything(Convertor[str]):
+    """The rest of a path: names hold slashes, and even line feeds, at which Starlette's own one ends."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _Anything())
+
+
 def create(context: Context) -> list[BaseRoute]:
-    """Return the routes below /api/v1."""
+    """
+    Return the routes, with their whole paths.
+
+    They are not to be mounted: Starlette's Mount ends at a line feed, too.
+    """
     from otelkit.viewer.api.stream import route as stream_route
 
-    routes: list[BaseRoute] = [Route("/openapi.json", _openapi), stream_route(context)]
+    routes: list[BaseRoute] = [Route(f"{PREFIX}/openapi.json", _openapi), stream_route(context)]
     for endpoint in ENDPOINTS:
-        path = endpoint.path.replace("}", ":path}") if endpoint.path_parameter else endpoint.path
-        routes.append(Route(path, _handler(context, endpoint)))
-    routes.append(Route("/{rest:path}", _nowhere))
+        path = endpoint.path.replace("}", ":anything}") if endpoint.path_parameter else endpoint.path
+        routes.append(Route(PREFIX + path, _handler(context, endpoint)))
+    routes.append(Route(PREFIX + "/{rest:anything}", _nowhere))
     return routes
 
 
@@ -71,6 +91,10 @@ def parse(endpoint: Endpoint, given: list[tuple[str, str]]) -> Any:
         names = [name for name, _ in given]
         twice = sorted({name for name in names if names.count(name) > 1})
         raise Invalid(f"Expected each parameter once, got {', '.join(twice)} several times.")
+    # msgspec reads "null" as "not given" where that is possible; in a query it is a mistake like any other word.
+    for each in openapi.query_parameters(endpoint.parameters):
+        if values.get(each["name"], "").lower() == "null" and each["schema"].get("type") != "string":
+            raise Invalid(f"Expected {each['schema'].get('type', 'a value')}, got 'null' - at {each['name']}.")
     try:
         return msgspec.convert(values, endpoint.parameters, strict=False)
     except msgspec.ValidationError as error:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from otelkit._core._guard import guard
 from otelkit.viewer.api.context import Context
-from otelkit.viewer.api.endpoints import ENDPOINTS, Endpoint
+from otelkit.viewer.api.endpoints import ENDPOINTS, PREFIX, Endpoint
 from otelkit.viewer.api.parameters import FrameWindow, StreamPage
 from otelkit.viewer.api.problems import Invalid, Refused
 from otelkit.viewer.api.tail import cut
@@ -66,7 +66,7 @@ def route(context: Context) -> Route:
             headers={"X-Accel-Buffering": "no"},
         )
 
-    return Route("/stream", handle)
+    return Route(f"{PREFIX}/stream", handle)
 
 
 class _Followed:

@@ -25,6 +25,8 @@ STEPS = (*_SHORT, *_LONG)
 """Steps that fall on round times, in seconds; above them whole days."""
 
 MOST_COLUMNS = 3_000
+LATEST = 9e9
+"""Unix seconds, in the year 2255: nanoseconds end in 2262."""
 
 
 def parse_time(text: str, now: float, name: str) -> float:
@@ -34,7 +36,10 @@ def parse_time(text: str, now: float, name: str) -> float:
     if match := _RELATIVE.fullmatch(text):
         return max(0.0, now - float(match[1]) * _UNITS[match[2]])
     try:
-        return float(text) if "T" not in text else datetime.fromisoformat(text).timestamp()
+        time = float(text) if "T" not in text else datetime.fromisoformat(text).timestamp()
+        if not 0 <= time <= LATEST:
+            raise ValueError(text)
+        return time
     except (ValueError, OverflowError):
         raise Invalid(
             f"Expected a time, got {text!r} - at {name}.", 'Write "now", "-15m", Unix seconds, or ISO 8601 with a zone.'

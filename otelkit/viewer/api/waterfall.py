@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from otelkit import semconv
-from otelkit.config._definition import MASK
 from otelkit.viewer.analysis import wording
 from otelkit.viewer.analysis.critical_path import Node, Stretch, critical_path, merged, own_time
 from otelkit.viewer.api import marks
@@ -154,7 +153,7 @@ class _Maker:
             message=span.status_message[:LONGEST_TEXT],
             sentence=_sentence(node.end - node.start, own, cpu, len(children), path, failed, _error_type(span)),
             attributes=_scalars(span.attributes),
-            masked=[key for key, value in span.attributes.items() if value == MASK],
+            masked=[key for key, value in span.attributes.items() if _is_masked(value)],
             events=[self._event(each) for each in span.events],
             links=[self._link(each) for each in span.links],
             path=path,
@@ -261,6 +260,11 @@ def _sentence(
     if failed:
         text += f"; it failed{f' as *{marks.escaped(error)}*' if error and error != 'error' else ''}"
     return marks.sentence(text + ".")
+
+
+def _is_masked(value: object) -> bool:
+    """Tell whether otelkit masked a value before it was sent (docs/secrets.md)."""
+    return isinstance(value, str) and value.startswith("[masked: ")
 
 
 def _scalars(attributes: Mapping[str, Any]) -> dict[str, Scalar]:

@@ -20,6 +20,7 @@ from support.viewer_shop import STEPS, Shop
         ("overview", {"from_": "now", "to": "-1h"}, "Expected `from` before `to`"),
         ("overview", {"columns": "0"}, "columns"),
         ("overview", {"colums": "5"}, "colums"),
+        ("overview", {"step": "null"}, "step"),
         ("overview", {"step": "0.1", "from_": "-30d"}, "at most 3000 steps"),
         ("overview", {"q": 'name:"open'}, "Expected a term"),
         ("overview", {"q": "duration:1s"}, "duration>1s"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Sequence
 
@@ -25,6 +26,8 @@ from otelkit.viewer.store import Series
 
 MOST_EXEMPLARS = 400
 MOST_VALUES = 20
+MOST_SERIES = 2_000
+"""Label sets that are read for one metric: what is beyond is named, not drawn. A filter reaches all of them."""
 _RESOURCE_SHOWN = ("service.name", "service.instance.id", "host.name", "service.version", "process.pid")
 
 
@@ -41,6 +44,10 @@ def answer(context: Context, window: MetricWindow, name: str) -> Metric:
     only = (lambda each: each.instance == window.instance) if window.instance else None
     mark = ("instance", window.instance) if window.instance else None
     series = [each for each in context.reader.choose(name, terms) if only is None or only(each)]
+    if len(series) > MOST_SERIES:
+        latest = heapq.nlargest(MOST_SERIES, series, key=lambda each: (each.last_ns, -each.id))
+        shown = frozenset(each.id for each in latest)
+        only, mark = (lambda each: each.id in shown), ("latest", shown)
     whole = anymetric.read(context, span, entry, (), terms, only, mark).get(())
     split = anymetric.read(context, span, entry, (window.by,), terms, only, mark) if window.by else {}
     return Metric(
@@ -60,7 +67,7 @@ def answer(context: Context, window: MetricWindow, name: str) -> Metric:
         exemplars=_exemplars(context, span, series) if whole is not None and whole.bounds is not None else [],
         labels=_labels(series),
         promql=_promql(entry, view, window, terms),
-        note=_note(entry, whole, split),
+        note=_note(entry, whole, split, len(series)),
     )
 
 
@@ -165,8 +172,10 @@ def _promql(entry: Entry, view: str, window: MetricWindow, terms: Sequence[Term]
     return f"{'sum' if entry.kind == 'up_down_counter' else 'avg'}{by} ({name}{chosen})"
 
 
-def _note(entry: Entry, whole: Group | None, split: Groups) -> str:
+def _note(entry: Entry, whole: Group | None, split: Groups, series: int) -> str:
     notes = []
+    if series > MOST_SERIES:
+        notes.append(f"{wording.count(series)} label sets, the latest {wording.count(MOST_SERIES)} shown")
     if entry.mixed:
         notes.append("Senders disagree about what kind of metric this is")
     if whole is not None and whole.inexact:
