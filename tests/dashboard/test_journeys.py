@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.dashboard, pytest.mark.timeout(420)]
 
 _RING = """() => {
   const place = document.querySelector(".heatmap");
+  if (!place) return null;
   place.scrollIntoView({ block: "center" });
   const box = place.getBoundingClientRect();
   for (let y = 20; y < 300; y += 4) for (let x = 48; x < box.width - 72; x += 4) {

@@ -77,7 +77,7 @@ def test_each_page_loads_within_its_budget(browser: Browser, invented: Viewer) -
         assert len(sizes) <= 20, (name, sorted(sizes))
         assert sum(sizes.values()) <= 345 << 10, (name, sizes)
         assert own <= 120 << 10, (name, own)
-        if name not in ("model", "job", "host", "metric", "otelkit"):
+        if name not in ("model", "batch", "job", "host", "metric", "otelkit"):
             assert not any("uPlot" in path for path in sizes), name
 
 
