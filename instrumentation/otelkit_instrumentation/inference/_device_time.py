@@ -58,11 +58,11 @@ class DeviceTimes:
     def start(self) -> None:
         """Ask at each collection, and at the program's end."""
         default_registry.add_source(self.collect)
-        atexit.register(self.poll)
+        atexit.register(self.finish)
 
     def stop(self) -> None:
         """Ask no more."""
-        atexit.unregister(self.poll)
+        atexit.unregister(self.finish)
         default_registry.remove_source(self.collect)
 
     def after_fork(self) -> None:
@@ -117,6 +117,11 @@ class DeviceTimes:
             step.device_time(pair[0].elapsed_time(pair[1]) / 1_000)
             pool = self._pools.setdefault(index, deque(maxlen=_POOLED))
             pool.append(pair)
+
+    def finish(self) -> None:
+        """Do what `poll` does, at the end of the program, when CUDA may be gone or broken."""
+        with guard.shield("asking for the last device times"):
+            self.poll()
 
     def collect(self, now_ns: int) -> list[Any]:
         """Do what `poll` does, from a thread that does not know whether another one captures a graph."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from otelkit_instrumentation.inference._device_time import DeviceTimes
 
+from otelkit._core._guard import guard
 from otelkit.loops import inference_of
 from otelkit.testing import Telemetry, capture, strict
 
@@ -29,6 +30,7 @@ class FakeCuda:
         self.clock_ms = 0.0
         self.done = False
         self.capturing = False
+        self.broken = False
         self.made = 0
         cuda = self
 
@@ -42,6 +44,8 @@ class FakeCuda:
                 self.at = cuda.clock_ms
 
             def query(self) -> bool:
+                if cuda.broken:
+                    raise RuntimeError("CUDA error: device-side assert triggered")
                 return cuda.done
 
             def elapsed_time(self, end: Any) -> float:
@@ -169,3 +173,15 @@ def test_collecting_thread_breaks_no_capture(telemetry: Telemetry, runtime: Fake
         devices.stop()
     if runtime is not None:
         assert runtime.modes == (["global", "relaxed", "global"] if asked else ["global"])
+
+
+def test_end_of_a_program_on_a_broken_device(telemetry: Telemetry) -> None:
+    """What CUDA raises at the end of the program stays out of the program's own end, and is counted."""
+    cuda = FakeCuda()
+    devices = DeviceTimes(cuda)
+    _device_step(cuda, devices, 1, "Broken")
+    cuda.broken = True
+    guard.strict = False
+    devices.finish()
+    assert telemetry.value("otelkit.failures", {"error.type": "RuntimeError"}) == 1
+    assert telemetry.value("inference.device_time", of("Broken")) == 0
