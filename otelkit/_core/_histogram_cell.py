@@ -103,7 +103,7 @@ class HistogramCell(Cell):
             # A foreign number type would infect the state: float32 loses digits.
             valid = type(added) is float and added - added == 0.0
         except Exception:
-            valid = False
+            added, valid = 0.0, False
         if not valid:
             values = finite_only(values)
             added = sum(values, 0.0)
