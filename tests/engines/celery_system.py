@@ -62,7 +62,9 @@ class System:
         self, program: str, receiver: OtlpReceiver, broker: str, folder: Path, *options: str, **variables: str
     ) -> None:
         self._program = program
-        self._variables = environment(receiver, BROKER=broker, OTELKIT_EXPORT_INTERVAL_S="3600", **variables)
+        self._variables = environment(
+            receiver, BROKER=broker, OTELKIT_EXPORT_INTERVAL_S="3600", OTELKIT_SHUTDOWN_TIMEOUT_S="20", **variables
+        )
         self._log = folder / "worker.log"
         command = ["celery", f"--app={program}", "worker", *options, *QUIET, f"--hostname=w{free_port()}@test"]
         with self._log.open("w") as output:

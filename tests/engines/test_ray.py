@@ -31,7 +31,7 @@ def run(receiver: OtlpReceiver, *words: str | Path) -> str:
     """Run a program to its good end, and return what it printed."""
     done = subprocess.run(
         [sys.executable, *words],
-        env=environment(receiver, OTELKIT_EXPORT_INTERVAL_S="3600"),
+        env=environment(receiver, OTELKIT_EXPORT_INTERVAL_S="3600", OTELKIT_SHUTDOWN_TIMEOUT_S="20"),
         cwd=PROGRAMS,
         capture_output=True,
         text=True,

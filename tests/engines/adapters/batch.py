@@ -84,7 +84,7 @@ class ProgramAdapter(BatchAdapter):
         done = subprocess.run(
             [sys.executable, "-m", "otelkit", "run", *self.options, "--", sys.executable, *words],
             # Nothing is exported before the end of each process: what arrives, its end has delivered.
-            env=environment(receiver, OTELKIT_EXPORT_INTERVAL_S="3600"),
+            env=environment(receiver, OTELKIT_EXPORT_INTERVAL_S="3600", OTELKIT_SHUTDOWN_TIMEOUT_S="20"),
             cwd=PROGRAMS,
             capture_output=True,
             text=True,
