@@ -7,9 +7,8 @@ What recording jobs costs, against the same work uninstrumented.
     python -m benchmarks.jobs threads pool        some of them
 
 Plain and recorded rounds take turns, so that both meet the same machine. Shown are minima, because other work on the
-machine only adds, their ratio, and the ratio of medians. Of threads it is the CPU
-time of the process, all threads together: they share one interpreter lock, and on a machine with other work the time on
-the clock is the scheduler's.
+machine only adds, their ratio, and the ratio of medians. Of threads it is the CPU time of the process, all threads
+together: they share one interpreter lock, and on a machine with other work the time on the clock is the scheduler's.
 """
 
 from __future__ import annotations
@@ -113,9 +112,9 @@ def pool_map(items: int) -> Callable[[], Round]:
 
 def _threads(state: str) -> None:
     futures = "concurrent_futures"
-    compare(f"submit, 1 thread, {state}", futures, submit(1), 60)
-    compare(f"submit, 4 threads, {state}", futures, submit(4), 60)
-    compare(f"submit and wait, {state}", futures, lambda: submit_and_wait(), 40)
+    compare(f"submit, 1 thread, {state}", futures, submit(1), 40)
+    compare(f"submit, 4 threads, {state}", futures, submit(4), 40)
+    compare(f"submit and wait, {state}", futures, lambda: submit_and_wait(), 25)
 
 
 def threads() -> None:

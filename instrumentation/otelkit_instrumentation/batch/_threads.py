@@ -4,7 +4,7 @@
 ``ThreadPoolExecutor``: jobs that are submitted and run in one process.
 
 To submit an empty function takes nine microseconds in all. So a job without a
-span is recorded by the code in `_instrumented_submit` alone, written out as
+span is recorded by `_instrumented_submit` and `_run` alone, written out as
 `otelkit.decorators` writes its wrappers: three counts, two durations.
 """
 
@@ -26,9 +26,6 @@ from otelkit_instrumentation.batch._futures import JOB, Mapped, instrumented_map
 from otelkit_instrumentation.batch._names import Names
 
 ENGINE = "concurrent.futures.thread"
-
-Call = Callable[[], Any]
-"""The function with its arguments."""
 
 
 def patch(patches: Patches, module: Any) -> None:
@@ -59,6 +56,7 @@ def _instrumented_submit(original: Callable[..., Any], names: Names) -> Callable
     of_trace, no_such_name = vars(trace), True
 
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        job, parent, with_span = None, None, False
         try:
             if type(fn) is Mapped:
                 fn.jobs += 1
@@ -68,18 +66,20 @@ def _instrumented_submit(original: Callable[..., Any], names: Names) -> Callable
             except (KeyError, AttributeError, TypeError):
                 job = names.find(fn)
             parent = current_context()
-            if job is None or (parent and is_suppressed(parent)):
-                return original(self, fn, *args, **kwargs)
-            if of_trace.get("_TRACER_PROVIDER", no_such_name) is not None and wanted(parent):
-                call = _with_span(job, fn, args, kwargs, parent)
-            else:
-                call = _call(job, fn, args, kwargs)
-                if parent:
-                    call = _in_context(call, parent)
+            if parent and is_suppressed(parent):
+                job = None
+            with_span = of_trace.get("_TRACER_PROVIDER", no_such_name) is not None and wanted(parent)
         except Exception as error:
             guard.failed("submitting a job", error)
+        if job is None:
             return original(self, fn, *args, **kwargs)
-        future = original(self, call)
+        # As arguments: an object of ours for each job would double what the garbage collector has to do.
+        if with_span:
+            future = original(self, _run_with_span, job, perf_counter(), parent, fn, *args, **kwargs)
+        elif parent:
+            future = original(self, _run_in_context, job, perf_counter(), parent, fn, *args, **kwargs)
+        else:
+            future = original(self, _run, job, perf_counter(), fn, *args, **kwargs)
         next(job.cell.submitted)
         setattr(future, JOB, job)
         return future
@@ -87,60 +87,43 @@ def _instrumented_submit(original: Callable[..., Any], names: Names) -> Callable
     return submit
 
 
-def _call(job: Job, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-    """Return what is called in a thread in place of ``function``."""
-    cell, queue = job.cell, job.queue
-    submitted = perf_counter()
-
-    def call() -> Any:
-        done = False
-        start = perf_counter()
-        try:
-            next(cell.left)
-            queue.buffer.append(start - submitted)
-            if not next(cell.tick) & 63:
-                cell.flush()
-                queue.flush()
-            result = function(*args, **kwargs) if kwargs else function(*args)
-            seconds = perf_counter() - start
-            if seconds > cell.floor:
-                seconds = cell.capture(seconds)
-            done = True
-            cell.buffer.append(seconds)
-            return result
-        except BaseException as error:
-            if not done:
-                target, seconds = failed(cell, error, perf_counter() - start)
-                target.buffer.append(seconds)
-            raise
-
-    return call
+def _run(job: Job, submitted: float, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call ``function`` in a thread."""
+    cell = job.cell
+    done = False
+    start = perf_counter()
+    try:
+        next(cell.left)
+        job.queue.buffer.append(start - submitted)
+        if not next(cell.tick) & 63:
+            cell.flush()
+            job.queue.flush()
+        result = function(*args, **kwargs)
+        seconds = perf_counter() - start
+        if seconds > cell.floor:
+            seconds = cell.capture(seconds)
+        done = True
+        cell.buffer.append(seconds)
+        return result
+    except BaseException as error:
+        if not done:
+            target, seconds = failed(cell, error, perf_counter() - start)
+            target.buffer.append(seconds)
+        raise
 
 
-def _in_context(call: Call, parent: Context) -> Call:
-    """Return ``call`` in the submitter's context."""
-    attach, detach = context.attach, context.detach
-
-    def call_in_context() -> Any:
-        token = attach(parent)
-        try:
-            return call()
-        finally:
-            detach(token)
-
-    return call_in_context
+def _run_in_context(job: Job, submitted: float, parent: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call ``function`` in the submitter's context."""
+    token = context.attach(parent)
+    try:
+        return _run(job, submitted, function, *args, **kwargs)
+    finally:
+        context.detach(token)
 
 
-def _with_span(
-    job: Job, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], parent: Context
-) -> Call:
-    """Return what is called in place of ``function`` where it has a span."""
-    submitted = perf_counter()
-
-    def call() -> Any:
-        job.leave()
-        waited = perf_counter() - submitted
-        with job.start(waited, start_span(job.name, job.attributes, parent)):
-            return function(*args, **kwargs)
-
-    return call
+def _run_with_span(job: Job, submitted: float, parent: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call ``function`` in a span that is a child of the submitter's."""
+    job.leave()
+    waited = perf_counter() - submitted
+    with job.start(waited, start_span(job.name, job.attributes, parent)):
+        return function(*args, **kwargs)
