@@ -110,7 +110,11 @@ export function bindKeys(context) {
       else told("nothing here has PromQL");
     },
     s: () => save(),
-    e: () => window.dispatchEvent(new CustomEvent("nearest-exemplar")),
+    e: () => {
+      const map = document.querySelector(".heatmap");
+      map?.focus();
+      map?.dispatchEvent(new KeyboardEvent("keydown", { key: "e" }));
+    },
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

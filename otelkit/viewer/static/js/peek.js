@@ -150,7 +150,6 @@ window.addEventListener("escape", (event) => {
   event.preventDefault();
   leave();
 });
-window.addEventListener("nearest-exemplar", () => around.length && openTrace(around.at(-1)));
 document.addEventListener("keydown", (event) => {
   if (!isOpen() || !now.id || event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input, select, textarea")) return;
   const acts = { j: () => step(1), k: () => step(-1), c: () => now.trace?.usual && go(fullHref()) };

@@ -37,13 +37,12 @@ export function findingRow(finding, muted) {
   return h("div", { class: "finding", "data-row": "1", key: finding.id },
     severity(finding.severity),
     h("div", { class: "who" }, h("span", { class: "name" }, finding.subject),
-      h("small", null, h("span", { class: "wide-only" }, `${finding.about} · `), `since ${clock(finding.since * 1000)}`)),
+      h("small", null, h("span", { class: "wide-only" }, `${finding.about} · `), `since ${clock(finding.since * 1000)}`, muted ? [" · ", h("button", { type: "button", "aria-label": `Mute ${finding.subject} until the range changes`, title: "until the range changes", on: { click: () => muted(finding.id) } }, "mute")] : null)),
     h("p", null, sentence(finding.sentence)),
     h("div", { class: "spark-cell" }, line ? [
       h("span", { class: "wide-only" }, spark(line.values, { width: 146, height: 28, tone: finding.severity, usual: line.usual && [line.usual.low, line.usual.high], base: false, dot: true })),
       h("span", { class: "only-phone" }, spark(line.values, { width: 74, height: 32, tone: finding.severity, usual: line.usual && [line.usual.low, line.usual.high], base: false, dot: true }))] : null),
-    h("div", { class: "go" }, h("a", { href: route(finding.link.route), "aria-label": `${finding.link.text}: ${finding.subject}` }, finding.link.text, h("span", { "aria-hidden": "true" }, " →")),
-      muted ? h("button", { type: "button", class: "unseen", on: { click: () => muted(finding.id) } }, `Mute ${finding.subject}`) : null));
+    h("div", { class: "go" }, h("a", { href: route(finding.link.route), "aria-label": `${finding.link.text}: ${finding.subject}` }, finding.link.text, h("span", { "aria-hidden": "true" }, " →"))));
 }
 
 const decadeLabel = (seconds) => text([[String(seconds < 0.001 ? Math.round(seconds * 1e6) : seconds < 1 ? Math.round(seconds * 1e3) : seconds), seconds < 0.001 ? "µs" : seconds < 1 ? "ms" : "s"]]);

@@ -11,6 +11,7 @@ import { cols, findingRow, hueOf, jobParts, phaseBar, quantile, serviceTable, to
 import { range, segment, to } from "../state.js";
 
 const muted = new Map(); // finding's id -> the window it was muted in
+let all = false;
 const windowKey = () => JSON.stringify(range().written);
 
 export const title = () => "Overview";
@@ -22,9 +23,15 @@ function findings(data, context) {
     context.draw();
   };
   const open = data.findings.filter((f) => muted.get(f.id) !== windowKey());
-  const more = open.length - 5;
+  const [rest, silent] = [open.length - 5, data.findings.length - open.length];
+  const toggle = (act) => () => {
+    act();
+    context.draw();
+  };
   return h("section", { class: "findings", "aria-label": "What needs a look", key: "findings" },
-    open.slice(0, 5).map((f) => findingRow(f, mute)), more > 0 ? h("p", { class: "note" }, `${more} more`) : null);
+    open.slice(0, all ? open.length : 5).map((f) => findingRow(f, mute)),
+    rest > 0 ? h("p", { class: "note" }, h("button", { type: "button", on: { click: toggle(() => (all = !all)) } }, all ? "the first five" : `${rest} more`)) : null,
+    silent ? h("p", { class: "note" }, h("button", { type: "button", on: { click: toggle(() => muted.clear()) } }, `${silent} muted until the range changes: show again`)) : null);
 }
 
 function inference(rows) {
