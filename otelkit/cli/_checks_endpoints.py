@@ -18,6 +18,7 @@ from otelkit.cli import _scrape_port
 from otelkit.cli._findings import Finding, Status
 from otelkit.cli._probe import SECTION, TIMEOUT_S, Endpoint, probe
 from otelkit.config import Settings
+from otelkit.pipeline.dashboard import named
 
 __all__ = ("checks",)
 
@@ -46,8 +47,8 @@ def checks(settings: Settings) -> list[Check]:
 
 def _exporters(settings: Settings) -> dict[Signal, tuple[str, ...]]:
     return {
-        "traces": settings.traces_exporters if settings.traces_enabled else (),
-        "metrics": settings.metrics_exporters if settings.metrics_enabled else (),
+        "traces": named("traces", settings) if settings.traces_enabled else (),
+        "metrics": named("metrics", settings) if settings.metrics_enabled else (),
     }
 
 

@@ -34,14 +34,20 @@ def destinations(
     Args:
         others: Whether those that the settings name are wanted, besides the dashboard.
     """
-    url = _start(settings) if settings.dashboard else ""
-    setting = f"{signal}_exporters"
-    # Who asks for the dashboard, and says nothing of a Collector, has none.
-    by_default = settings.source(setting) == "default" and settings.otlp(signal).sources["otlp_endpoint"] == "default"
-    if others and not (url and by_default):
-        yield from ((name, settings) for name in getattr(settings, setting) if name != "none")
+    url = _start(settings) if settings.dashboard else ""  # first: its mistakes are told before anything is made
+    if others:
+        yield from ((name, settings) for name in named(signal, settings))
     if url:
         yield DASHBOARD, _towards(url, settings)
+
+
+def named(signal: Literal["metrics", "traces"], settings: Settings) -> tuple[str, ...]:
+    """Return the destinations that the settings name; who asks for the dashboard only, and names none, has none."""
+    setting = f"{signal}_exporters"
+    by_default = settings.source(setting) == "default" and settings.otlp(signal).sources["otlp_endpoint"] == "default"
+    if settings.dashboard and by_default:
+        return ()
+    return tuple(name for name in getattr(settings, setting) if name != "none")
 
 
 def stop() -> None:

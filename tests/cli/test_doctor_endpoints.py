@@ -310,3 +310,11 @@ def test_4317_and_4318_mixed_up(doctor, receive, monkeypatch, speaks, configured
     assert f"nothing listens at 127.0.0.1:{closed}, but 127.0.0.1:{receiver.port} speaks" in finding["message"]
     assert f"OTEL_EXPORTER_OTLP_PROTOCOL={'grpc' if speaks == 'grpc' else 'http/protobuf'}" in finding["fix"]
     assert receiver.endpoint in finding["fix"]
+
+
+def test_who_has_only_the_dashboard_is_asked_for_no_collector(doctor):
+    """With it, and without an endpoint or exporters that were named, nothing goes to OTLP's default address."""
+    unset = {"OTEL_TRACES_EXPORTER": "", "OTEL_METRICS_EXPORTER": ""}
+    endpoints = {"endpoint.traces", "endpoint.metrics"}
+    assert endpoints <= doctor(**unset).checks()
+    assert not endpoints & doctor(OTELKIT_DASHBOARD="true", **unset).checks()
