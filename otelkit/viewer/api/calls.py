@@ -198,7 +198,7 @@ def _of_family(
         calls = found.get(key)
         if calls is None:
             service, action, label = families.named_after(family, key)
-            if family.source in ("event", "publisher", "named"):
+            if family.source in ("event", "publisher"):
                 service = owners.get(service, service)
             calls = found[key] = Calls(service, action, label, family.source, family, span.count, key=key)
         calls.first = min(calls.first or group.first, group.first)

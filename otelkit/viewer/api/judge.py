@@ -15,7 +15,7 @@ from otelkit.viewer.api.shapes.line import Usual
 from otelkit.viewer.api.timing import Span
 
 SLOW = 2.0
-"""p95 at least so many times the upper edge of usual."""
+"""p95, or p50, at least so many times the upper edge of usual."""
 FAILING = 5.0
 """Error share at least so many times the upper edge."""
 LEAST_ERRORS = 5
@@ -35,7 +35,7 @@ def _fewer(value: float, known: analysis.Usual) -> bool:
     return value < FEWER * known.low
 
 
-_OUTSIDE = {signals.P95: _slow, signals.ERRORS: _failing, signals.ITEMS: _fewer}
+_OUTSIDE = {signals.P95: _slow, signals.P50: _slow, signals.ERRORS: _failing, signals.ITEMS: _fewer}
 
 
 class Judge:

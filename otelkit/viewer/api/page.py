@@ -65,8 +65,8 @@ not over; all the rest is whole. `reload`: the steps changed their length, ask f
 ## What is usual
 
 *Usual* is the 5th to the 95th percentile of the same number in equal windows of the time before: at least {least}
-windows with {observations} observations in each. It is judged for p95 and error share of every service and action, and
-for the items a second of every model. With less nothing is said: no band, no finding, "too young to judge".
+windows with {observations} observations in each. It is judged for p95, p50 and error share of every service and
+action, and for the items a second of every model. With less nothing is said: no band, no finding, "too young to judge".
 
 A window is a minute, of up to six hours. Those need half an hour before they can say anything, so a young history is
 judged in windows of 15 s (while it is younger than two hours) and of 5 s (one hour), too: after {youngest:.0f} s at
@@ -80,7 +80,7 @@ usual, as long as its beginning is retained. What a sentence gives is the median
 
 | finding | holds when |
 |---|---|
-| slow | p95 is {slow:g} times the upper edge or more |
+| slow | p95, or if that is as usual p50, is {slow:g} times the upper edge or more |
 | failing | the error share is {failing:g} times the upper edge or more, and at least {errors} calls failed |
 | throughput | items a second are below {fewer:g} times the lower edge |
 | stragglers | runs of at least 20 took longer than 3 medians and 10 s; only buckets wholly beyond that are counted |

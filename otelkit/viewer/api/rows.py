@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from otelkit.viewer.analysis import usual as analysis
 from otelkit.viewer.api import calls as calling
-from otelkit.viewer.api import marks, signals
+from otelkit.viewer.api import families, marks, signals
 from otelkit.viewer.api.calls import Calls
 from otelkit.viewer.api.context import Context
 from otelkit.viewer.api.history import Signal
@@ -22,13 +22,20 @@ MOST_TRACES = 2_000
 """Traces that a service without metrics is counted from."""
 
 
-def services(context: Context, span: Span, actions: Sequence[Calls], findings: Sequence[Finding]) -> list[ServiceRow]:
-    """Return a row for each service, those with findings first, then by requests."""
+def services(
+    context: Context, span: Span, actions: Sequence[Calls], findings: Sequence[Finding], traced: bool = True
+) -> list[ServiceRow]:
+    """
+    Return a row for each service, those with findings first, then by requests.
+
+    Args:
+        traced: Also those of which there are traces only; not where a filter asks for something.
+    """
     parts: dict[str, list[Calls]] = {}
     for each in actions:
         parts.setdefault(each.service, []).append(each)
     rows = [_service(context, span, name, of) for name, of in parts.items()]
-    rows += _from_spans(context, span, actions)
+    rows += _from_spans(context, span) if traced else []
     worst = {each.subject: each.severity for each in findings if each.about == "service"}
     rank = {"err": 0, "warn": 1}
     return sorted(rows, key=lambda row: (rank.get(worst.get(row.name, ""), 2), -row.calls, row.name))
@@ -88,10 +95,10 @@ def action(context: Context, span: Span, calls: Calls) -> ActionRow:
 
 
 def judged(context: Context, span: Span, service: str, action: str) -> tuple[Status, list[str]]:
-    """Return how bad it is, and which of p95 and error_share are outside of usual."""
+    """Return how bad it is, and which of p50, p95 and error_share are outside of usual."""
     abnormal = [
         field
-        for field, measure in (("p95", signals.P95), ("error_share", signals.ERRORS))
+        for field, measure in (("p50", signals.P50), ("p95", signals.P95), ("error_share", signals.ERRORS))
         if context.judge.departure(Signal("service", service, action, measure), span.end) is not None
     ]
     return ("err" if abnormal else "ok"), abnormal
@@ -134,9 +141,9 @@ def _count(row: Sequence[float | None]) -> float:
     return sum(each for each in row if each is not None)
 
 
-def _from_spans(context: Context, span: Span, actions: Sequence[Calls]) -> list[ServiceRow]:
+def _from_spans(context: Context, span: Span) -> list[ServiceRow]:
     """Return rows of programs that send traces alone: their root spans are their requests."""
-    names = {each.family.names[0] for each in actions}
+    names = {family.names[0] for family in families.find(context.reader.names())}
     measured = {series.service for name in names for series in context.reader.series(name)}
     question = ("traced", span.first, span.count, span.step, frozenset(measured))
     return context.remembered(question, lambda: _rows_from_spans(context, span, measured))

@@ -14,11 +14,15 @@ from otelkit.viewer.api.history import ABSENT, Reading, Signal
 from otelkit.viewer.api.reader import Reader
 from otelkit.viewer.api.timing import Span
 
-P95, ERRORS, ITEMS = "p95", "errors", "items"
+P50, P95, ERRORS, ITEMS = "p50", "p95", "errors", "items"
 
 
 def of_calls(reader: Reader, span: Span) -> Iterator[Reading]:
-    """Yield p95 and error share of each service and each of its actions."""
+    """
+    Yield p95, p50 and error share of each service and each of its actions.
+
+    The median, too: on a machine that is short of CPU the slowest calls are so at any time, and only it tells.
+    """
     services: dict[str, list[Calls]] = {}
     for each in calling.read(reader, span):
         services.setdefault(each.service, []).append(each)
@@ -38,6 +42,7 @@ def _readings(calls: Calls, span: Span, service: str, action: str) -> Iterator[R
     ended = _numbers(calls.ended if calls.took is not None else calls.requests)
     if calls.took is not None:
         yield Reading(Signal("service", service, action, P95), _values(calls.quantiles(0.95)), ended)
+        yield Reading(Signal("service", service, action, P50), _values(calls.quantiles(0.5)), ended)
     yield Reading(Signal("service", service, action, ERRORS), _values(calls.shares), ended)
 
 

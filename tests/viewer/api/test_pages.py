@@ -74,7 +74,7 @@ def test_a_service_shows_its_actions_and_the_distribution_of_one(shop: Shop) -> 
     rows = {row["action"]: row for row in page["actions"]}
     assert set(rows) == {"charge", "quote"}
     assert page["actions"][0]["action"] == "charge"
-    assert rows["charge"]["abnormal"] == ["p95", "error_share"]
+    assert rows["charge"]["abnormal"] == ["p50", "p95", "error_share"]
     assert rows["quote"]["abnormal"] == []
     assert abs(rows["charge"]["error_share"] - FAILED * SLOW_STEPS / (STEPS * CALLS)) < 0.001
     chosen = page["chosen"]

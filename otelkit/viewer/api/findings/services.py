@@ -33,6 +33,7 @@ class _Worst:
     calls: Calls
     departure: Departure
     factor: float
+    measure: str
 
 
 def find(context: Context, span: Span, actions: Sequence[Calls]) -> list[Finding]:
@@ -42,7 +43,7 @@ def find(context: Context, span: Span, actions: Sequence[Calls]) -> list[Finding
         services.setdefault(each.service, []).append(each)
     found: list[tuple[Finding, _Worst]] = []
     for service, parts in services.items():
-        slow = _worst(context, span, service, parts, signals.P95)
+        slow = _worst(context, span, service, parts, signals.P95) or _worst(context, span, service, parts, signals.P50)
         failing = _worst(context, span, service, parts, signals.ERRORS)
         if worst := slow or failing:
             found.append((_finding(context, span, service, slow, failing), worst))
@@ -71,7 +72,7 @@ def _worst(context: Context, span: Span, service: str, parts: Sequence[Calls], m
         factor = departure.value / departure.usual.middle if departure.usual.middle else float("inf")
         # An action says more than its service; of several the one furthest outside.
         if worst is None or worst.calls is whole or factor > worst.factor:
-            worst = _Worst(calls, departure, factor)
+            worst = _Worst(calls, departure, factor, measure)
     return worst
 
 
@@ -113,7 +114,7 @@ def _slow_words(slow: _Worst) -> str:
     departure = slow.departure
     wide = slow.calls.bounds is not None and buckets.is_wide(slow.calls.bounds, departure.value)
     value = f"{'≈ ' if wide else ''}{wording.duration(departure.value)}"
-    return f"p95{_of(slow.calls)} is *{value}*, {wording.factor(slow.factor)} the usual"
+    return f"{slow.measure}{_of(slow.calls)} is *{value}*, {wording.factor(slow.factor)} the usual"
 
 
 def _failing_words(failing: _Worst, alone: bool, named: bool) -> str:
@@ -152,10 +153,11 @@ def _compared(context: Context, slow: _Worst, since: int, end: int) -> str:
 
 
 def _line(context: Context, span: Span, main: _Worst, service: str) -> Line:
-    measure = signals.P95 if main.calls.took is not None else signals.ERRORS
+    measure = main.measure
     usual = context.judge.usual(Signal("service", service, main.calls.action, measure), span)
-    if measure == signals.P95:
-        return marks.line("p95", main.calls.quantiles(0.95), span, "s", main.calls.every, usual, "err")
+    if measure != signals.ERRORS:
+        row = main.calls.quantiles(0.95 if measure == signals.P95 else 0.5)
+        return marks.line(measure, row, span, "s", main.calls.every, usual, "err")
     return marks.line("errors", main.calls.shares, span, "1", main.calls.every, usual, "err")
 
 

@@ -56,8 +56,8 @@ def headline(context: Context, span: Span, findings: Sequence[Finding], empty: b
         least = shortest * (usual.LEAST_WINDOWS + usual.JUDGED)
         if judge.age_s < least:
             text, note = (
-                f"Too young to judge: {wording.age(judge.age_s)} of history",
-                f"{wording.age(least)} are needed",
+                f"Too young to judge: {wording.duration(round(judge.age_s))} of history",
+                f"{wording.duration(least)} are needed",
             )
         else:
             text = "Too little to judge"

@@ -16,7 +16,7 @@ def answer(context: Context, window: Window) -> Services:
     span, terms = context.span(window, 60), context.terms(window)
     actions = calls.read(context.reader, span, terms)
     findings = [each for each in verdict.find(context, span) if each.about == "service"]
-    found = rows.services(context, span, actions, findings)
+    found = rows.services(context, span, actions, findings, traced=not terms)
     return Services(
         range=context.range(span, calls.ignored(context.reader, terms)),
         headline=verdict.headline(context, span, findings, context.is_empty),

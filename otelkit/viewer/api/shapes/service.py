@@ -35,7 +35,7 @@ class ServiceRow(msgspec.Struct, kw_only=True):
         usual_p95: Usual range of p95.
         active: In flight at the end of the range; null if not reported.
         status: Worst finding about it.
-        abnormal: Which of rate, error_share, p95 are outside of what is usual.
+        abnormal: Which of p50, p95, error_share are outside of what is usual.
         last_seen: Unix seconds.
         stale: Whether it is silent for longer than three of its own intervals.
     """
