@@ -25,7 +25,7 @@ export function path(at, context) {
 }
 
 async function loadAll(context) {
-  if (Date.now() - asking < 2000) return;
+  if (Date.now() - asking < 10e3) return;
   asking = Date.now();
   const { written } = context.range;
   try {
