@@ -79,7 +79,7 @@ def _headline(table: Sequence[ActionRow], findings: Sequence[Finding]) -> Headli
         note = "all as usual" if judged else "too young to judge"
         return Headline(text=table[0].label, note=note, state="usual" if judged else "young", judged=judged)
     failing = [row.label for row in bad if "error_share" in row.abnormal]
-    slow = [row.label for row in bad if "p95" in row.abnormal and row.label not in failing]
+    slow = [row.label for row in bad if row.label not in failing]
     since = f" since {wording.time_of_day(findings[0].since)}"
     said = [
         f"{wording.listed(names)} {verb}"
