@@ -70,11 +70,11 @@ class Api:
         warm = False
         while not self._ended.wait(REFRESH_S):
             try:
-                for history in self.histories:
-                    history.refresh(self.context.reader.clock())
                 if not warm and not self.context.is_empty:
                     self._warm()
                     warm = True
+                for history in self.histories:
+                    history.refresh(self.context.reader.clock())
             except sqlite3.ProgrammingError:  # the store was closed before this was
                 return
             except Exception as error:
