@@ -16,6 +16,6 @@ if __name__ == "__main__":
     found = detector.identify_paths(sorted(Path(magika.__file__).parent.glob("*.py")))
     print({result.output.label for result in found if result.ok})
     print(detector.identify_bytes(b"#!/bin/sh\nset -e\nfor f in *.txt; do\n  echo $f\ndone\n").output.label)
-    for metric, points in default_registry.snapshot():
+    for metric, points in sorted(default_registry.snapshot(), key=lambda each: each.metric.name):
         for point in points if metric.name in ("inference.requests", "inference.sessions") else ():
             print(metric.name, *point.attributes.values(), int(point.value))

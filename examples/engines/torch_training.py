@@ -26,7 +26,7 @@ if __name__ == "__main__":
     with torch.inference_mode():
         right = (net(x).argmax(1) == data.tensors[1]).float().mean()
     print(f"learned: {right > 0.9}")
-    for metric, points in default_registry.snapshot():
+    for metric, points in sorted(default_registry.snapshot(), key=lambda each: each.metric.name):
         for point in points if metric.name in ("inference.items", "inference.wait_time") else ():
             labels = [point.attributes[f"inference.{key}"] for key in ("model", "operation", "warmup")]
             print(metric.name, *labels, int(point.value if hasattr(point, "value") else point.count))

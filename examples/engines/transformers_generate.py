@@ -17,7 +17,7 @@ if __name__ == "__main__":
     prompts = torch.tensor([[1, 2, 3], [4, 5, 6]])
     for _ in range(3):
         model.generate(prompts, attention_mask=torch.ones_like(prompts), max_new_tokens=16, do_sample=True)
-    for metric, points in default_registry.snapshot():
+    for metric, points in sorted(default_registry.snapshot(), key=lambda each: each.metric.name):
         if metric.name in ("inference.requests", "inference.items"):
             print(metric.name, *(f"{point.attributes['inference.engine']} {int(point.value)}" for point in points))
         elif metric.name == "gen_ai.client.token.usage":
