@@ -65,7 +65,7 @@ export function draw(data, context) {
       filesystems(data.filesystems),
       processes(data.processes, narrow),
       machine.gpus.length ? h("section", { class: "section", key: "gpus" }, gpuTable(machine.gpus, narrow), machine.gpus.some((g) => Object.keys(g.processes).length) ? note(`GPU memory by process: ${machine.gpus.flatMap((g) => Object.entries(g.processes).map(([n, v]) => `${g.name} ${n} ${text(bytes(v))}`)).join(", ")}`) : null) : null,
-      data.processes.length ? note(plural(data.processes.length, "process", "processes") + " that send from here") : null,
+      data.processes.length ? note(data.processes.length === 1 ? "1 process sends from here" : `${plural(data.processes.length, "process", "processes")} send from here`) : null,
     ],
   };
 }
