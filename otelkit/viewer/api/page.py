@@ -80,7 +80,7 @@ usual, as long as its beginning is retained. What a sentence gives is the median
 
 | finding | holds when |
 |---|---|
-| slow | p95, or if that is as usual p50, is {slow:g} times the upper edge or more |
+| slow | p95, or if that is as usual or tells no action p50, is {slow:g} times the upper edge or more |
 | failing | the error share is {failing:g} times the upper edge or more, and at least {errors} calls failed |
 | throughput | items a second are below {fewer:g} times the lower edge |
 | stragglers | runs of at least 20 took longer than 3 medians and 10 s; only buckets wholly beyond that are counted |

@@ -83,7 +83,7 @@ def test_a_service_shows_its_actions_and_the_distribution_of_one(shop: Shop) -> 
     assert len(chosen["heatmap"]["edges"]) == len(next(filter(None, chosen["heatmap"]["counts"]))) + 1
     assert chosen["error_types"] == [{"type": "PaymentTimeout", "count": SLOW_STEPS * FAILED}]
     assert chosen["prometheus"] == "service_response_time_seconds"
-    assert "fails since" in page["headline"]["note"]
+    assert "fails since" in page["headline"]["text"]
 
 
 def test_a_cell_tells_its_traces_and_what_they_have_in_common(shop: Shop) -> None:

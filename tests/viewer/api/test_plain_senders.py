@@ -93,7 +93,7 @@ def test_a_program_with_traces_alone_is_a_service(asked: Asked) -> None:
     assert (row["name"], row["source"], row["calls"]) == ("edge", "spans", 20)
     assert row["error_share"] == 0.05
     assert row["p50"]["value"] == pytest.approx(0.05)
-    assert asked.json("services/edge")["headline"]["note"].startswith("Traces only")
+    assert asked.json("services/edge")["headline"]["text"].startswith("Traces only")
 
 
 def test_deltas_count_like_totals(asked: Asked) -> None:

@@ -43,11 +43,20 @@ def find(context: Context, span: Span, actions: Sequence[Calls]) -> list[Finding
         services.setdefault(each.service, []).append(each)
     found: list[tuple[Finding, _Worst]] = []
     for service, parts in services.items():
-        slow = _worst(context, span, service, parts, signals.P95) or _worst(context, span, service, parts, signals.P50)
+        slow = _slow(context, span, service, parts)
         failing = _worst(context, span, service, parts, signals.ERRORS)
         if worst := slow or failing:
             found.append((_finding(context, span, service, slow, failing), worst))
     return [finding for finding, worst in found if not _is_said(finding, worst, found)]
+
+
+def _slow(context: Context, span: Span, service: str, parts: Sequence[Calls]) -> _Worst | None:
+    """Return what is slow by p95, or else by p50; by p50, too, if that tells which action it is."""
+    tail = _worst(context, span, service, parts, signals.P95)
+    if tail is not None and tail.calls.action:
+        return tail
+    middle = _worst(context, span, service, parts, signals.P50)
+    return middle if tail is None or (middle is not None and middle.calls.action) else tail
 
 
 def _is_said(finding: Finding, worst: _Worst, found: Sequence[tuple[Finding, _Worst]]) -> bool:

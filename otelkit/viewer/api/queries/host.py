@@ -31,8 +31,8 @@ def answer(context: Context, window: Window, name: str) -> Host:
     return Host(
         range=context.range(span),
         headline=Headline(
-            text=name,
-            note=wording.plural(len(rows), "process", "processes"),
+            text=wording.plural(len(rows), "process", "processes"),
+            note="",
             state="findings" if findings else "usual",
         ),
         findings=findings,

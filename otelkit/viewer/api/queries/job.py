@@ -40,7 +40,7 @@ def answer(context: Context, window: Window, key: str) -> Job:
     return Job(
         range=context.range(span),
         row=row,
-        headline=Headline(text=row.name, note=note, state="findings" if findings else "usual"),
+        headline=Headline(text=note, note="", state="findings" if findings else "usual"),
         findings=findings,
         lanes=drawn.lanes,
         lanes_note=drawn.note,

@@ -38,8 +38,8 @@ def answer(context: Context, window: Window, key: str) -> Model:
         range=context.range(span),
         row=row,
         headline=Headline(
-            text=row.model,
-            note=f"{row.engine}, {wording.listed(_programs(series))}".strip(", "),
+            text=f"{row.engine}, {wording.listed(_programs(series))}".strip(", "),
+            note="",
             state="findings" if findings else "usual",
         ),
         findings=findings,

@@ -65,7 +65,7 @@ def _without_calls(context: Context, span: Span, name: str) -> Service:
         range=context.range(span),
         name=name,
         source="spans",
-        headline=Headline(text=name, note=text, state="young"),
+        headline=Headline(text=text, note="", state="young"),
         findings=[],
         actions=[],
         chosen=None,
@@ -76,8 +76,8 @@ def _headline(table: Sequence[ActionRow], findings: Sequence[Finding]) -> Headli
     bad = [row for row in table if row.status != "ok"]
     if not findings:
         judged = sum(row.usual_p95 is not None for row in table)
-        note = "all as usual" if judged else "too young to judge"
-        return Headline(text=table[0].label, note=note, state="usual" if judged else "young", judged=judged)
+        text = "all as usual" if judged else "too young to judge"
+        return Headline(text=text, note="", state="usual" if judged else "young", judged=judged)
     failing = [row.label for row in bad if "error_share" in row.abnormal]
     slow = [row.label for row in bad if row.label not in failing]
     since = f" since {wording.time_of_day(findings[0].since)}"
@@ -87,7 +87,7 @@ def _headline(table: Sequence[ActionRow], findings: Sequence[Finding]) -> Headli
         if names
     ]
     rest = ", the rest is as usual" if len(bad) < len(table) else ""
-    return Headline(text=findings[0].subject, note=", ".join(said) + since + rest, state="findings", judged=len(table))
+    return Headline(text=", ".join(said) + since + rest, note="", state="findings", judged=len(table))
 
 
 def _verb(names: Sequence[str], verb: str) -> str:

@@ -64,7 +64,8 @@ class Headline(msgspec.Struct, kw_only=True):
     The verdict over a page.
 
     Attributes:
-        text: "Three things need a look", "All as usual", "Too young to judge: 4 min of history", "Nothing yet".
+        text: "Three things need a look", "All as usual", "Too young to judge: 4 min of history", "Nothing yet"; on a
+            page about one thing what is to be said beside its name.
         note: The half sentence beside it.
         state: findings, usual, young or empty.
         judged: How many signals were compared with what is usual for them.
