@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ("About", "Api", "routes")
 
 REFRESH_S = 1.0
+CLOSING_S = 3.0
+"""A large store takes longer to look through; the thread ends when the store is closed under it."""
 
 
 class Api:
@@ -53,9 +55,9 @@ class Api:
         return create(self.context)
 
     def close(self) -> None:
-        """End the thread; to be called before the store is closed."""
+        """End the thread; to be called before the store is closed. Waits a few seconds at most."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(CLOSING_S)
 
     def _warm(self) -> None:
         """Ask what the first page asks: with 10,000 series stored the first answer takes a second."""
