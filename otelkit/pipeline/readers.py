@@ -106,6 +106,11 @@ class CellReader(PeriodicExportingMetricReader):
             for part in split(data, self._batch_points)
         )
 
+    def collect(self, timeout_millis: float = 10_000) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Collect and export; nothing before a provider has the reader, which its thread may be quicker than."""
+        if self._collect is not None:  # the base would write a line into the program's log
+            super().collect(timeout_millis=timeout_millis)
+
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Export now; False if the destination did not take it."""
         self.collect(timeout_millis=timeout_millis)
