@@ -74,6 +74,10 @@ def steps_of(rise: Rise) -> Steps:
     ]
 
 
+_OLDER_THAN_PROCESSES = ("system.", "process.", "hw.", "container.", "k8s.", "cpython.")
+"""Namespaces whose counters run since the machine or the interpreter started, not since a meter did."""
+
+
 @dataclass(frozen=True, slots=True)
 class Births:
     """
@@ -97,7 +101,7 @@ class Births:
 
     def zero(self, series: Series, time: int, start: int, gap: int) -> int | None:
         """Return when the series was zero, given its first point that was read; None if nobody knows."""
-        if series.first_ns < time:
+        if series.first_ns < time or series.metric.name.startswith(_OLDER_THAN_PROCESSES):
             return None
         if 0 < start < time and time - start <= gap:
             return start

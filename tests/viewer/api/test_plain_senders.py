@@ -147,3 +147,16 @@ def test_names_are_text_wherever_they_stand(asked: Asked) -> None:
     (row,) = asked.json("services")["services"]
     assert row["name"] == name
     assert asked.json("services/a%2Fb%0A%3Cscript%3E*bold*%3C%2Fscript%3E")["name"] == name
+
+
+def test_what_a_machine_did_since_it_was_started_is_no_rate(asked: Asked) -> None:
+    """A counter of the system's is not taken to have been zero when its meter began, one of a program's is."""
+    for step in range(12):
+        times = {"time_ns": asked.at(60 - step * STEP_S), "start_ns": asked.at(62)}
+        asked.send(
+            number("system.disk.io", 2**40 + 1_000 * STEP_S * step, {"disk.io.direction": "read"}, **times),
+            number("orders", 20 + 10 * STEP_S * step, **times),
+        )
+    for name, expected in (("system.disk.io", {1_000}), ("orders", {10})):
+        (line,) = asked.json(f"metrics/{name}?from=-2m&view=rate")["lines"]
+        assert {round(rate) for rate in line["values"] if rate is not None} == expected, name
