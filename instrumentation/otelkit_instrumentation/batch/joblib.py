@@ -221,7 +221,7 @@ class _Batch:
             return self.calls()
 
     def _call_elsewhere(self) -> _Result:
-        from joblib.externals.loky.process_executor import _ExceptionWithTraceback
+        from joblib.externals.loky.process_executor import _ExceptionWithTraceback  # pyright: ignore[reportMissingImports]
 
         if self.setup is not None:
             self.setup.apply()
