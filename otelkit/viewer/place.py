@@ -38,6 +38,7 @@ def options_of(settings: Settings, *, embedded: bool) -> Options:
         grpc_port=None if grpc_port < 0 else grpc_port,
         hosts=settings.dashboard_hosts,
         token=settings.dashboard_token,
+        embedded=embedded,
         limits=Limits(held_bytes=settings.dashboard_bytes, retention_s=settings.dashboard_retention_s),
     )
 

@@ -39,6 +39,7 @@ class Options:
         grpc_port: Of OTLP over gRPC; 0 for a free one, None for none.
         hosts: Further names by which it is reached.
         token: Drawn anew where none is given.
+        embedded: Whether it runs inside a program.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Options:
     grpc_port: int | None = 4_317
     hosts: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
+    embedded: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
@@ -144,6 +146,7 @@ class Dashboard:
             headers=self.ingest_headers,
             replayed=lambda: self.replayed,
             folder=str(self.options.folder),
+            embedded=self.options.embedded,
         )
 
     def _configuration(self) -> uvicorn.Config:

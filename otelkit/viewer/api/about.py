@@ -21,6 +21,7 @@ class About:
         headers: What to set OTEL_EXPORTER_OTLP_HEADERS to; empty if nothing.
         replayed: Returns the recording that is shown, or None.
         folder: Of the store.
+        embedded: Whether it runs inside a program, whose own CPU and memory cannot be told from the viewer's.
     """
 
     listening: tuple[tuple[str, str, str], ...] = ()
@@ -29,4 +30,5 @@ class About:
     headers: str = ""
     replayed: Callable[[], str | None] = lambda: None
     folder: str | None = None
+    embedded: bool = False
     started: float = field(default_factory=time.time)

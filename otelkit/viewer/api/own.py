@@ -23,8 +23,8 @@ def cost(context: Context, span: Span) -> OwnCost:
     """Return CPU, memory and losses."""
     return OwnCost(
         cpu=_senders_cpu(context, span),
-        viewer_cpu=_Meter.of_process().share(),
-        viewer_memory=resident_bytes(),
+        viewer_cpu=None if context.about.embedded else _Meter.of_process().share(),
+        viewer_memory=None if context.about.embedded else resident_bytes(),
         dropped=_dropped(context, span),
     )
 

@@ -80,8 +80,8 @@ class OwnCost(msgspec.Struct, kw_only=True):
 
     Attributes:
         cpu: CPU that otelkit's own threads use in all senders together, as share of one core; null if not reported.
-        viewer_cpu: The same of this viewer's process.
-        viewer_memory: Resident memory of this viewer's process, in bytes.
+        viewer_cpu: The same of this viewer's process; null where it runs inside a program, which uses CPU itself.
+        viewer_memory: Resident memory of this viewer's process, in bytes; null likewise.
         dropped: Items dropped or refused in the shown range, by senders and by the viewer.
     """
 

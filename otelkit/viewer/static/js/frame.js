@@ -60,7 +60,7 @@ function cost(frame) {
     h("span", null, "otelkit’s own cost"),
     h("div", null,
       h("span", null, h("b", null, value(own?.cpu ?? own?.viewer_cpu, (v) => figures(v * 100, 2))), " % ", h("span", { class: "word" }, "CPU")),
-      h("span", null, h("b", null, value(own?.viewer_memory, (v) => whole(v / 1e6))), " MB"),
+      h("span", { title: own && own.viewer_memory === null ? "the viewer runs inside the program, which has its own" : null }, h("b", null, value(own?.viewer_memory, (v) => whole(v / 1e6))), " MB"),
       h("span", { class: own?.dropped ? "lost" : "" }, h("b", null, value(own?.dropped, (v) => text(count(v)))), " ", h("span", { class: "word" }, "dropped"))));
 }
 

@@ -48,7 +48,7 @@ export function draw(data, context) {
     title: data.headline.text || "otelkit itself",
     verdict: data.headline.note,
     children: [
-      figuresList([own.cpu === null ? null : [share(own.cpu), "otelkit in all programs"], [share(own.viewer_cpu), "this viewer"], [bytes(own.viewer_memory), "its memory"], [[[whole(own.dropped), ""]], "items dropped or refused", own.dropped ? "err" : ""]]),
+      figuresList([own.cpu === null ? null : [share(own.cpu), "otelkit in all programs"], own.viewer_cpu === null ? null : [share(own.viewer_cpu), "this viewer"], own.viewer_memory === null ? null : [bytes(own.viewer_memory), "its memory"], [[[whole(own.dropped), ""]], "items dropped or refused", own.dropped ? "err" : ""]]),
       data.findings.length ? h("section", { class: "findings section" }, data.findings.map((f) => findingRow(f))) : null,
       h("div", { class: "columns section rowgap" }, data.cpu.length ? lineFigure("CPU", "of one core, by activity", range.axis, data.cpu, { unit: "1", ...more }) : null, data.memory ? lineFigure("Memory", "of this viewer", range.axis, [data.memory], { unit: "By", area: true, ...more }) : null),
       losses(data.losses), exportsTable(data.exports, narrow), explosions(data.explosions), kept(data.kept),
