@@ -8,6 +8,11 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine takes longer for an example than hypothesis allows, and that is no bug.
+settings.register_profile("otelkit", deadline=None)
+settings.load_profile("otelkit")
 
 
 @pytest.fixture(scope="session", autouse=True)

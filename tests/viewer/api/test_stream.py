@@ -15,17 +15,21 @@ from support.viewer_shop import Shop
 
 
 def events(viewer: Viewer, query: str) -> Iterator[tuple[str, Any]]:
-    """Yield name and data of each event, until the caller stops."""
+    """Return name and data of each event that comes from now on, until the caller stops."""
     connection = http.client.HTTPConnection("127.0.0.1", viewer.port, timeout=30)
     token = viewer.dashboard.access.token
     connection.request("GET", f"/api/v1/stream?{query}", headers={"Authorization": f"Bearer {token}"})
     response = connection.getresponse()
     assert response.status == 200
     assert response.headers["content-type"].startswith("text/event-stream")
+    while response.readline().strip():
+        pass  # the first block sets the time to wait before trying again
+    return _read(connection, response)
+
+
+def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
     name = ""
     try:
-        while line := response.readline().decode().rstrip("\n"):
-            pass  # the first block sets the time to wait before trying again
         while True:
             line = response.readline().decode().rstrip("\n")
             if line.startswith("event: "):
