@@ -32,4 +32,5 @@ if __name__ == "__main__":
     torch.distributed.all_gather(weights, net.module.layer.weight.detach())
     if torch.distributed.get_rank() == 0:
         print(f"both have the same weights: {torch.equal(*weights)}")
+    torch.distributed.barrier()  # nobody goes while the other still needs the connection
     torch.distributed.destroy_process_group()
