@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dask
-from distributed import Client, KilledWorker, LocalCluster, wait
+from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from jobs import Account, die, inside, main, refuse, wait_for, wait_for_begun, work
 from opentelemetry import trace
 
@@ -46,9 +46,16 @@ def job(number: int) -> int:
     return inside(number)
 
 
-def known(keys: list[str], dask_scheduler) -> bool:
-    """Tell whether the scheduler has any of these tasks yet."""
-    return any(key in dask_scheduler.tasks for key in keys)
+def count_known(keys: list[str], dask_scheduler) -> int:
+    """Return how many of these tasks the scheduler has."""
+    return sum(key in dask_scheduler.tasks for key in keys)
+
+
+def wait_until_known(client: Client, futures: list[Future], count: int) -> None:
+    """Wait until the scheduler has so many of these tasks; it is told of them, and asked, over different wires."""
+    keys = [future.key for future in futures]
+    while client.run_on_scheduler(count_known, keys) != count:
+        time.sleep(0.01)
 
 
 def complete(account: Account) -> None:
@@ -94,9 +101,9 @@ def cancelled(account: Account) -> None:
         waiting = client.submit(wait_for, ready)
         wait_for_begun(ready)
         behind = [client.submit(work, waiting, pure=False) for _ in range(10)]
+        wait_until_known(client, behind, len(behind))
         client.cancel(behind)
-        while client.run_on_scheduler(known, [future.key for future in behind]):
-            time.sleep(0.01)
+        wait_until_known(client, behind, 0)
         open(ready, "w").close()
         account.outcome(waiting.exception())
     account.add("submitted", 10)
