@@ -17,7 +17,7 @@ from typing import Any
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode, propagation
 
 from otelkit._core._guard import guard
 from otelkit.decorators._spans import _tracers
@@ -136,15 +136,28 @@ def start_span(
 
 
 _NOBODY = (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
+_SPAN = getattr(propagation, "_SPAN_KEY", None)
+"""Key of the current span in a context; None where a later API has another name for it."""
 
 
-def wanted(parent: Context) -> bool:
-    """Tell whether a span under ``parent`` may be seen by anybody."""
+def wanted(parent: Context, root: bool = True) -> bool:
+    """
+    Tell whether a span under ``parent`` may be seen by anybody.
+
+    Args:
+        root: Whether one that begins a trace is worth having.
+    """
     provider = trace.get_tracer_provider()
     if type(provider) in _NOBODY:  # isinstance asks their abstract base, for 0.3 µs
         return False
-    found = trace.get_current_span(parent).get_span_context()
-    return bool(found.trace_flags & 1) or not found.is_valid or not _follows_parents(provider)
+    # Not `get_current_span`, which asks an abstract base too: 0.1 µs instead of 0.5.
+    span = trace.get_current_span(parent) if _SPAN is None else parent.get(_SPAN)
+    found = trace.INVALID_SPAN_CONTEXT if span is None else span.get_span_context()
+    if found.trace_flags & 1:
+        return True
+    if not found.is_valid:
+        return root
+    return not _follows_parents(provider)
 
 
 _known: tuple[Any, Any, bool] = (None, None, False)

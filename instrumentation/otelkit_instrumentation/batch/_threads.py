@@ -6,6 +6,10 @@
 To submit an empty function takes nine microseconds in all. So a job without a
 span is recorded by `_instrumented_submit` and `_run` alone, written out as
 `otelkit.decorators` writes its wrappers: three counts, two durations.
+
+A job has a span where it is submitted within a trace. By itself it begins
+none: libraries use threads for what is no work of the program's (to load one
+transformers model makes a hundred jobs), and asyncio for every blocking call.
 """
 
 from __future__ import annotations
@@ -68,7 +72,8 @@ def _instrumented_submit(original: Callable[..., Any], names: Names) -> Callable
             parent = current_context()
             if parent and is_suppressed(parent):
                 job = None
-            with_span = of_trace.get("_TRACER_PROVIDER", no_such_name) is not None and wanted(parent)
+            if parent and of_trace.get("_TRACER_PROVIDER", no_such_name) is not None:
+                with_span = wanted(parent, root=False)
         except Exception as error:
             guard.failed("submitting a job", error)
         if job is None:
@@ -76,10 +81,8 @@ def _instrumented_submit(original: Callable[..., Any], names: Names) -> Callable
         # As arguments: an object of ours for each job would double what the garbage collector has to do.
         if with_span:
             future = original(self, _run_with_span, job, perf_counter(), parent, fn, *args, **kwargs)
-        elif parent:
-            future = original(self, _run_in_context, job, perf_counter(), parent, fn, *args, **kwargs)
         else:
-            future = original(self, _run, job, perf_counter(), fn, *args, **kwargs)
+            future = original(self, _run, job, perf_counter(), parent, fn, *args, **kwargs)
         next(job.cell.submitted)
         setattr(future, JOB, job)
         return future
@@ -87,9 +90,10 @@ def _instrumented_submit(original: Callable[..., Any], names: Names) -> Callable
     return submit
 
 
-def _run(job: Job, submitted: float, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call ``function`` in a thread."""
+def _run(job: Job, submitted: float, parent: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call ``function`` in a thread, in the submitter's context."""
     cell = job.cell
+    token = context.attach(parent) if parent else None
     done = False
     start = perf_counter()
     try:
@@ -110,15 +114,9 @@ def _run(job: Job, submitted: float, function: Callable[..., Any], /, *args: Any
             target, seconds = failed(cell, error, perf_counter() - start)
             target.buffer.append(seconds)
         raise
-
-
-def _run_in_context(job: Job, submitted: float, parent: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Call ``function`` in the submitter's context."""
-    token = context.attach(parent)
-    try:
-        return _run(job, submitted, function, *args, **kwargs)
     finally:
-        context.detach(token)
+        if token is not None:
+            context.detach(token)
 
 
 def _run_with_span(job: Job, submitted: float, parent: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -127,6 +127,19 @@ def test_a_job_is_in_its_submitter_s_trace(telemetry: Telemetry) -> None:
     assert dict(job.attributes) == {**THREADS, "job.name": job.name}
 
 
+def test_a_thread_s_job_begins_no_trace(telemetry: Telemetry) -> None:
+    """It is counted; the spans of what it calls are their traces' first."""
+
+    def inside() -> None:
+        with trace.get_tracer("test").start_as_current_span("inside"):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(inside).result()
+    assert [(span.name, span.parent) for span in telemetry.spans] == [("inside", None)]
+    assert statuses(telemetry, THREADS) == {"submitted": 1, "running": 1, "completed": 1}
+
+
 def test_nothing_is_recorded_where_nothing_is_wanted(telemetry: Telemetry) -> None:
     """Inside suppress_instrumentation; and of otelkit's own or another engine's calls."""
     from otelkit.jobs import headers_of
