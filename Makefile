@@ -7,9 +7,9 @@ DURATION ?=
 GO ?= go
 
 # Suites of their own: they need gcc, Go or servers.
-LIGHT := not gpu_fake and not promtool and not collector and not servers and not engines and not dashboard
+LIGHT := not gpu_fake and not promtool and not collector and not stack and not servers and not engines and not dashboard
 
-.PHONY: help demo test test-gpu test-promtool test-collector test-servers test-engines test-dashboard screenshots check bench soak docs clean
+.PHONY: help demo test test-gpu test-promtool test-collector stack stack-down test-stack test-servers test-engines test-dashboard screenshots check bench soak docs clean
 
 help: ## List what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -64,8 +64,17 @@ check: $(VENV)/.test $(VENV)/.wheel ## Lint, format and types.
 test-gpu: $(VENV)/.test $(VENV)/.wheel ## GPU metrics, on a fake NVML library compiled by gcc.
 	$(BIN)/pytest -m gpu_fake $(ARGS)
 
-test-promtool: $(VENV)/.test $(VENV)/.wheel ## Prometheus' own tools on the pages; needs Go.
-	$(GO) build -C tools/promtool -o $(CURDIR)/.cache/promtool github.com/prometheus/prometheus/cmd/promtool
+PROMETHEUS := .cache/prometheus .cache/promtool
+$(PROMETHEUS): .cache/%: $(wildcard tools/stack/prometheus/go.*)
+	$(GO) build -C tools/stack/prometheus -tags remove_all_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$*
+	@touch $@
+
+JAEGER := .cache/jaeger
+$(JAEGER): $(wildcard tools/stack/jaeger/go.*)
+	$(GO) build -C tools/stack/jaeger -o $(CURDIR)/$@ github.com/jaegertracing/jaeger/cmd/jaeger
+	@touch $@
+
+test-promtool: $(VENV)/.test $(VENV)/.wheel .cache/promtool ## Prometheus' own tools on the pages; needs Go.
 	$(GO) build -C tools/pushgateway -o $(CURDIR)/.cache/pushgateway github.com/prometheus/pushgateway
 	$(BIN)/pytest -m promtool $(ARGS)
 
@@ -80,6 +89,18 @@ $(OTLP_CLIENT): $(wildcard tools/otlp_client/*)
 
 test-collector: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) $(OTLP_CLIENT) ## otelkit before the real Collector; needs Go.
 	$(BIN)/pytest -m collector $(ARGS)
+
+STACK := PYTHONPATH=tools $(PYTHON) -m stack
+GATEWAYS ?= 0
+
+stack: $(OTELCOL) $(JAEGER) $(PROMETHEUS) ## Start Collector, Jaeger and Prometheus on this machine (GATEWAYS=2: two tiers); needs Go.
+	$(STACK) up --gateways $(GATEWAYS) $(ARGS)
+
+stack-down: ## End what `make stack` started.
+	$(STACK) down
+
+test-stack: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) $(JAEGER) $(PROMETHEUS) ## otelkit with Collectors, Jaeger and Prometheus; needs Go.
+	$(BIN)/pytest -m stack $(ARGS)
 
 test-servers: $(VENV)/.servers $(VENV)/.wheel ## gunicorn, uvicorn, Celery and pools of several workers; needs redis-server.
 	$(BIN)/pytest -m servers $(ARGS)
