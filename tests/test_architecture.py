@@ -31,6 +31,7 @@ ARROWS: dict[str, frozenset[str]] = {
     "jobs": frozenset({"jobs", "pipeline", "decorators", "instruments", "_core", "config"}),
     "exporters": frozenset({"exporters", "pipeline", "decorators", "instruments", "_core", "config"}),
     "devices": frozenset({"devices", "pipeline", "decorators", "instruments", "_core", "config"}),
+    "dashboards": frozenset({"dashboards", "exporters", "_core"}),
 }
 """Which rooms a room may import; `cli` and what stands beside the rooms may import all."""
 
@@ -168,6 +169,8 @@ HEAVY = (
     "starlette",
     "uvicorn",
     "rich",
+    "grafana_foundation_sdk",
+    "yaml",
     "torch",
     "wrapt",
     "asyncio",

@@ -39,6 +39,7 @@ COMMANDS = {
     "dashboard": Command("otelkit.cli.dashboard", "Receive OTLP from any program, keep it, and see it in the browser."),
     "run": Command("otelkit.cli.run", "Run a program instrumented, without changing a line of it."),
     "doctor": Command("otelkit.cli.doctor", "Check configuration, endpoints and environment; print the fix for each."),
+    "dashboards": Command("otelkit.cli.dashboards", "Write Grafana's dashboards, or put them into a Grafana."),
     "metrics-server": Command("otelkit.cli.metrics_server", "Serve /metrics for a server's workers, from outside."),
 }
 
