@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from otelkit.viewer import recordings
 from otelkit.viewer.ingest.http import routes as ingest_routes
 from otelkit.viewer.security import Access, Gate
 
@@ -37,6 +38,7 @@ def create_application(api: Sequence[BaseRoute], inlet: Inlet, access: Access, p
         routes=[
             Route("/", _page),
             Mount("/static", StaticFiles(directory=STATIC)),
+            recordings.route(inlet),
             *api,
             *ingest_routes(inlet),
         ]

@@ -14,7 +14,7 @@ import msgspec
 from otelkit import __version__
 from otelkit.viewer.api import parameters as ask
 from otelkit.viewer.api.endpoints import ENDPOINTS, PREFIX, Endpoint
-from otelkit.viewer.api.shapes.health import Problem
+from otelkit.viewer.api.shapes.health import Loaded, Problem
 
 _REFERENCE = "#/components/schemas/{name}"
 
@@ -36,7 +36,7 @@ because it was not over. `reload` says: ask for the page anew.
 @functools.cache
 def document() -> dict[str, Any]:
     """Return the document; do not change it."""
-    shapes = [endpoint.response for endpoint in ENDPOINTS] + [Problem]
+    shapes = [endpoint.response for endpoint in ENDPOINTS] + [Loaded, Problem]
     _, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)
     for name, schema in components.items():
         _describe(schema, name)
@@ -93,6 +93,24 @@ def _others() -> dict[str, Any]:
                     "200": {"description": "Until the client goes.", "content": events},
                     "400": _problem("A parameter is not as it should be."),
                     "401": _UNAUTHORIZED,
+                },
+            }
+        },
+        f"{PREFIX}/recordings": {
+            "post": {
+                "operationId": "load",
+                "summary": "Load a recording: lines of OTLP-JSON, 256 MiB at most.",
+                "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
+                "responses": {
+                    "200": {
+                        "description": "It is stored.",
+                        "content": {"application/json": {"schema": _reference(Loaded)}},
+                    },
+                    "400": _problem("It holds no line of OTLP."),
+                    "401": _UNAUTHORIZED,
+                    "413": _problem("It is too large."),
+                    "429": _problem("Another one is being loaded."),
+                    "503": _problem("It could not be written."),
                 },
             }
         },

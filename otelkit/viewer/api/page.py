@@ -40,6 +40,16 @@ error.type:* duration>1s user_tier=free -tier=internal "a text"`; terms that a p
 `range.ignored`, with the reason. `format=csv` gives all lines of a page, `part=services` or `part=chosen.heatmap` one
 list or chart of the answer.
 
+## A recording
+
+`POST /api/v1/recordings` loads lines of OTLP-JSON, as the Collector's file exporter and otelkit's `otlp_file` write
+them; a file that is dropped on the page is sent there. At most 256 MiB, 16 MiB a line, one at a time, not compressed.
+Times stay what they are, retention holds.
+
+```console
+$ curl -H "Authorization: Bearer $TOKEN" --data-binary @traces.jsonl http://127.0.0.1:4318/api/v1/recordings
+```
+
 ## The stream
 
 `/api/v1/stream?page=services/checkout%3Ffrom%3D-15m` sends server-sent events while it is open: `frame` (what

@@ -23,7 +23,8 @@ def test_the_page_is_current() -> None:
 def test_the_document_names_every_endpoint_with_its_parameters(shop: Shop) -> None:
     """And describes each field that an answer has."""
     document = shop.json("openapi.json")
-    assert set(document["paths"]) == {*(PREFIX + each.path for each in ENDPOINTS), f"{PREFIX}/stream"}
+    others = {f"{PREFIX}/stream", f"{PREFIX}/recordings"}
+    assert set(document["paths"]) == {PREFIX + each.path for each in ENDPOINTS} | others
     window = {each["name"] for each in document["paths"][f"{PREFIX}/overview"]["get"]["parameters"]}
     assert window == {"from", "to", "columns", "step", "q", "format", "part"}
     line = document["components"]["schemas"]["Line"]

@@ -155,12 +155,29 @@ class Suggestions(msgspec.Struct, kw_only=True):
     suggestions: list[Suggestion]
 
 
+class Loaded(msgspec.Struct, kw_only=True):
+    """
+    What became of a recording.
+
+    Attributes:
+        lines: Lines that are now stored.
+        start, end: The earliest and latest time in them, Unix seconds; null if they hold none.
+        notes: What was not loaded, in half sentences.
+    """
+
+    lines: int
+    start: float | None
+    end: float | None
+    notes: list[str]
+
+
 class Problem(msgspec.Struct, kw_only=True):
     """
     Why a request was refused.
 
     Attributes:
-        error: invalid, not_found, unauthorized, forbidden, too_large, too_slow or failed.
+        error: invalid, not_found, unauthorized, forbidden, too_large, too_slow, busy,
+            storage or failed.
         message: What was expected, what came, and where.
         remedy: What to do; may be empty.
     """
