@@ -32,6 +32,7 @@ ARROWS: dict[str, frozenset[str]] = {
     "exporters": frozenset({"exporters", "pipeline", "decorators", "instruments", "_core", "config"}),
     "devices": frozenset({"devices", "pipeline", "decorators", "instruments", "_core", "config"}),
     "dashboards": frozenset({"dashboards", "exporters", "_core"}),
+    "rules": frozenset({"rules", "dashboards", "exporters", "config", "_core"}),
 }
 """Which rooms a room may import; `cli` and what stands beside the rooms may import all."""
 

@@ -40,6 +40,7 @@ COMMANDS = {
     "run": Command("otelkit.cli.run", "Run a program instrumented, without changing a line of it."),
     "doctor": Command("otelkit.cli.doctor", "Check configuration, endpoints and environment; print the fix for each."),
     "dashboards": Command("otelkit.cli.dashboards", "Write Grafana's dashboards, or put them into a Grafana."),
+    "rules": Command("otelkit.cli.rules", "Write alert and recording rules for Prometheus."),
     "metrics-server": Command("otelkit.cli.metrics_server", "Serve /metrics for a server's workers, from outside."),
 }
 

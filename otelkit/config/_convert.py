@@ -46,9 +46,10 @@ def _convert(setting: Setting, value: object, where: str, *, got: object, strict
         return _number_or_text(value)
     if isinstance(value, Mapping) and _text.is_table(setting.annotation):
         item_type = get_args(_text.plain(setting.annotation))[1]
+        strict = strict or item_type is not float  # a variable's number is text; an attribute's text stays text
         return {
             _key(setting, key, where): _item(
-                setting, item_type, item, f"{where}[{key!r}]", got=_displayed(setting, key, item)
+                setting, item_type, item, f"{where}[{key!r}]", got=_displayed(setting, key, item), strict=strict
             )
             for key, item in value.items()
         }

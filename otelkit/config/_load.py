@@ -23,7 +23,7 @@ from otelkit.environment_variables import OTELKIT_PREFIX, RESERVED, is_service_l
 from otelkit.exceptions import ConfigurationError, did_you_mean
 
 SIGNALS = ("metrics", "traces")
-MERGED = ("resource_attributes", "metrics")
+MERGED = ("resource_attributes", "metrics", "alert_thresholds", "alert_delays_s")
 
 _RESOURCE_KEYS = {
     "service_name": "service.name",

@@ -398,6 +398,20 @@ class Settings(Struct, frozen=True, kw_only=True):
         ),
     ] = {}
 
+    # -- alerts -------------------------------------------------------------------
+
+    alert_thresholds: Annotated[
+        dict[str, float],
+        Option(
+            "Where alerts begin, by their names, for `otelkit rules write`; docs/alerts.md lists them. Sources are "
+            "merged key by key."
+        ),
+    ] = {}
+    alert_delays_s: Annotated[
+        dict[str, float],
+        Option("How long an alert's condition must hold, by its name. Sources are merged key by key.", unit="s"),
+    ] = {}
+
     # -- secrets ------------------------------------------------------------------
 
     mask_secrets: Annotated[

@@ -32,6 +32,7 @@ TEXT = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1
 PATH = st.just(READABLE)
 URL = st.sampled_from(["http://a", "https://collector:4318", "http://10.0.0.1:9091/base"])
 TABLE = st.dictionaries(st.sampled_from(["team", "k8s.pod.name", "x,y"]), TEXT, min_size=1)
+ALERTS = st.dictionaries(st.sampled_from(["HighLatency", "LowMemory"]), st.floats(0, 1e6), min_size=1)
 RULES = st.dictionaries(
     st.sampled_from(["shop.orders", "shop.*"]),
     st.fixed_dictionaries({"enabled": st.booleans(), "drop_labels": st.lists(TEXT, max_size=2)}),
@@ -103,6 +104,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cardinality_limit": COUNT,
     "exemplars": st.sampled_from(["trace_based", "always_on", "always_off"]),
     "metrics": RULES,
+    "alert_thresholds": ALERTS,
+    "alert_delays_s": ALERTS,
     "mask_secrets": st.booleans(),
     "secret_keys": KEYS,
     "secret_keys_allowed": KEYS,
@@ -127,7 +130,7 @@ def to_text(value: object) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return ",".join(f"{quote(key, safe='')}={quote(item, safe='')}" for key, item in value.items())
+        return ",".join(f"{quote(key, safe='')}={quote(str(item), safe='')}" for key, item in value.items())
     return repr(value) if isinstance(value, float) else str(value)
 
 
@@ -185,7 +188,7 @@ def test_precedence(name: str, data: st.DataObject, tmp_path_factory: pytest.Tem
         found = plain(settings, name)
         if isinstance(expected, float):
             assert found == pytest.approx(expected)
-        elif name in ("resource_attributes", "metrics"):
+        elif name in ("resource_attributes", "metrics", "alert_thresholds", "alert_delays_s"):
             assert expected.items() <= found.items()
         else:
             assert found == expected
