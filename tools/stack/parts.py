@@ -74,7 +74,11 @@ def jaeger(folder: Path, ports: Ports) -> Part:
         folder=folder,
         ready_url=f"http://{addresses['query']}/api/services",
         addresses=addresses,
-        environment={**variables, "JAEGER_TELEMETRY_PORT": addresses["telemetry"].rpartition(":")[2]},
+        environment={
+            **variables,
+            "JAEGER_TELEMETRY_PORT": addresses["telemetry"].rpartition(":")[2],
+            "OTEL_TRACES_SAMPLER": "always_off",  # else it sends traces of its own to 127.0.0.1:4317
+        },
     )
 
 
