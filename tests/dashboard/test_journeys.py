@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from datetime import datetime
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from dashboard.invented.shared import NOW
 from dashboard.viewers import Viewer, run_empty, wait_for
 from dashboard.watching import INVENTED, INVENTED_TRACE, drawn, show, watched
 from playwright.sync_api import Browser, Page, expect
@@ -206,6 +210,120 @@ def test_charts_are_tables_on_demand(browser: Browser, invented: Viewer) -> None
         show(page, INVENTED["service"])
         page.keyboard.press("v")
         expect(page.locator(".datatable tbody tr")).to_have_count(90)
+
+
+def test_page_is_compared_with_another_time(browser: Browser, invented: Viewer) -> None:
+    """c offers it; the address holds it; the other time is asked for on the same steps, and ends where this begins."""
+    with watched(browser, invented) as page:
+        drawn(page)
+        page.keyboard.press("c")
+        with page.expect_request(re.compile(r"api/v1/overview\?.*step=")) as asked:
+            page.get_by_role("button", name="The time before").click()
+        expect(page).to_have_url(re.compile("vs=previous"))
+        query = parse_qs(urlsplit(asked.value.url).query)
+        then = [datetime.fromisoformat(query[key][0]).timestamp() for key in ("from", "to")]
+        assert then == [NOW - 1800, NOW - 900]
+        assert query["step"] == ["10"]
+        expect(page.locator("[data-row]", has_text="checkout").last).to_contain_text("0\u2009%")
+        expect(page.get_by_role("columnheader", name="Change")).to_be_visible()
+        page.locator(".nav a[href^='#/services']").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Services")
+        expect(page.get_by_role("columnheader", name="Change")).to_be_visible()
+        page.get_by_role("link", name="compare no more").click()
+        expect(page).not_to_have_url(re.compile("vs="))
+        expect(page.get_by_role("columnheader", name="Change")).to_have_count(0)
+
+
+def test_charts_hold_the_lines_of_then(browser: Browser, invented: Viewer) -> None:
+    """In a heatmap and in a plot the other side stands beside its own, as the tables behind them tell."""
+    with watched(browser, invented) as page:
+        for route in (INVENTED["service"], INVENTED["host"], INVENTED["otelkit"]):
+            show(page, f"{route}?vs=-1d")
+            expect(page.locator("main .note").first).to_contain_text("a day before")
+        show(page, f"{INVENTED['service']}?vs=previous")
+        page.keyboard.press("v")
+        expect(page.get_by_role("columnheader", name="p95, then")).to_be_visible()
+
+
+def test_a_second_range_is_dragged_with_shift(browser: Browser, demo: Viewer) -> None:
+    """Shift and a drag on the ribbon leave the range alone and choose what it is compared with."""
+    with watched(browser, demo) as page:
+        drawn(page)
+        box = page.locator("#ribbon canvas").bounding_box()
+        assert box
+        middle = box["y"] + box["height"] / 2
+        page.keyboard.down("Shift")
+        page.mouse.move(box["x"] + 20, middle)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 120, middle, steps=4)
+        page.mouse.up()
+        page.keyboard.up("Shift")
+        expect(page).to_have_url(re.compile(r"vs=\d{4}-.*Z/\d{4}-"))
+        expect(page).not_to_have_url(re.compile("from="))
+        expect(page.locator("main .note").first).to_contain_text(re.compile("Compared with|Nothing to compare"))
+
+
+def test_a_label_is_compared_with_another_value(browser: Browser, invented: Viewer) -> None:
+    """What is typed takes the place of what the filter says of the same key."""
+    with watched(browser, invented) as page:
+        show(page, f"{INVENTED['metric']}?q=tier%3Dgold")
+        page.keyboard.press("c")
+        box = page.get_by_label("Another value of a label")
+        box.fill("tier=free")
+        with page.expect_request(re.compile(r"q=tier%3Dfree&")):
+            box.press("Enter")
+        expect(page.locator("main .note").first).to_contain_text("tier=free")
+
+
+def test_page_is_taken_away_as_it_is(browser: Browser, demo: Viewer) -> None:
+    """JSON is the answer that the page drew; CSV has a row for each of its rows."""
+    with watched(browser, demo) as page:
+        show(page, "#/services")
+        for name, kind in (("JSON", "json"), ("services", "csv")):
+            with page.expect_download() as taken:
+                page.locator("main").get_by_role("link", name=name, exact=True).click()
+            assert taken.value.suggested_filename.endswith(f".{kind}")
+            text = Path(taken.value.path()).read_text()
+            names = [row["name"] for row in json.loads(text)["services"]] if kind == "json" else text.splitlines()[1:]
+            assert len(names) == page.locator(".services tbody tr").count()
+
+
+def test_every_page_can_be_taken_away(browser: Browser, demo: Viewer) -> None:
+    """Each of its links answers, with what it says."""
+    with watched(browser, demo) as page:
+        host, job = demo.ask("hosts")["hosts"][0]["machine"]["host"], demo.ask("batch")["jobs"][0]["key"]
+        trace = demo.ask("traces?limit=1")["rows"][0]["trace_id"]
+        for route in ("#/", "#/traces", f"#/traces/{trace}", f"#/batch/{quote(job)}", f"#/hosts/{quote(host)}",
+                      "#/inference", "#/metrics", "#/metrics/service.requests", "#/otelkit"):  # fmt: skip
+            show(page, route)
+            links = page.locator("main a[download]").evaluate_all("(all) => all.map((a) => a.href)")
+            assert len(links) >= 2, route
+            for link in links:
+                answer = page.request.get(link)
+                assert answer.ok, (link, answer.text())
+                assert ("csv" in answer.headers["content-type"]) == ("format=csv" in link)
+
+
+def test_a_recording_is_dropped_on_the_page(browser: Browser, tmp_path: Path) -> None:
+    """It is loaded, and its time shown; what is none is refused with what was expected."""
+    with run_empty(tmp_path) as viewer, watched(browser, viewer, expected=("400",)) as page:
+        expect(page.get_by_text("Open a recording")).to_be_visible()
+        page.locator("input[type=file]").set_input_files({"name": "no.txt", "mimeType": "", "buffer": b"no json"})
+        expect(page.locator("#notice")).to_contain_text("no.txt was not loaded. Expected lines of OTLP-JSON")
+        line = json.dumps(_hostile_trace())
+        page.evaluate(
+            """(line) => {
+              const files = new DataTransfer();
+              files.items.add(new File([line], "traces.jsonl"));
+              const given = { dataTransfer: files, bubbles: true, cancelable: true };
+              for (const kind of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, given));
+            }""",
+            line,
+        )
+        expect(page.locator("#notice")).to_contain_text("Loaded 1 line of traces.jsonl")
+        expect(page).to_have_url(re.compile(r"from=\d{4}.*&to=\d{4}"))
+        show(page, "#/traces")
+        expect(page.locator("tbody a.name").first).to_have_text("<img src=x onerror=alert(1)>")
 
 
 def test_nothing_yet_gives_way_to_the_first_data(browser: Browser, tmp_path: Path) -> None:

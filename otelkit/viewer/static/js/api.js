@@ -28,10 +28,15 @@ export function question(path, parameters = {}) {
 export const address = (asked) => new URL(asked, BASE).href;
 
 /** Ask, and return the answer; throws Refused. */
-export async function ask(asked, signal) {
+export const ask = (asked, signal) => got(asked, { signal, headers: { Accept: "application/json" } });
+
+/** Send a file, and return the answer; throws Refused. */
+export const send = (asked, file) => got(asked, { method: "POST", body: file, headers: { "Content-Type": "application/x-ndjson" } });
+
+async function got(asked, options) {
   let response;
   try {
-    response = await fetch(new URL(asked, BASE), { signal, credentials: "same-origin", headers: { Accept: "application/json" } });
+    response = await fetch(new URL(asked, BASE), { ...options, credentials: "same-origin" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refused(0, "The viewer does not answer.", "Is it still running? This page tries again.");

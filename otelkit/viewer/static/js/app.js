@@ -3,7 +3,7 @@
 //
 // The start: routes, what is asked when, Live, and what happens when the server does not answer.
 
-import { ask, Discontinuous, follow, merge, question, Refused } from "./api.js";
+import { address, ask, Discontinuous, follow, merge, question, Refused } from "./api.js";
 import { h, morph, say } from "./dom.js";
 import { clock } from "./format.js";
 import { closeMenu, drawSide, drawTitle, drawTools, failure, PAGES } from "./frame.js";
@@ -17,7 +17,7 @@ const NAMES = new Set([...PAGES.map(([name]) => name), "otelkit"]);
 const place = Object.fromEntries(["side", "tools", "content", "progress", "notice", "ribbon", "peek"].map((id) => [id, document.getElementById(id)]));
 
 /** What is on the screen. */
-const now = { module: null, asked: "", data: null, frame: null, frameAt: 0, status: null, error: null, key: "", lostSince: null };
+const now = { module: null, asked: "", data: null, frame: null, frameAt: 0, status: null, error: null, key: "", lostSince: null, against: null, againstAt: 0 };
 let abort = null;
 let stop = null;
 let poll = 0;
@@ -41,6 +41,11 @@ const context = {
   peek: syncPeek,
   /** Left edge of the open peek, to tie a line to; null when it covers the page or is closed. */
   peekEdge: () => (!place.peek.hidden && innerWidth >= 1100 ? place.peek.getBoundingClientRect().left : null),
+  /** What the page is compared with, once it is here; `over` adds its lines to those of the page. */
+  get against() { return now.against?.data; },
+  over: (lines, pick) => (now.against?.data ? now.against.over(lines, pick(now.against.data)) : lines),
+  difference: (row, then) => now.against.cell(row, then),
+  get comparable() { return Boolean(now.module?.compared); },
   openCell: async (...given) => (await import("./peek.js")).openCell(...given),
 };
 
@@ -61,6 +66,22 @@ function asking(at) {
   const { written } = range();
   const timed = now.module.timeless ? {} : { from: written.from === "all" && retained.from ? new Date(retained.from).toISOString() : written.from.replace("all", "-6h"), to: written.to, q: at.query.get("q") };
   return question(path, { ...timed, ...parameters });
+}
+
+/** The other side of a comparison: with the page, and again as it moves. */
+async function loadAgainst() {
+  const { asked, data } = now;
+  const vs = route().query.get("vs");
+  if (!vs || !data || !now.module.compared) {
+    if (!now.against) return null;
+    now.against = null;
+    return draw();
+  }
+  now.againstAt = Date.now();
+  const against = await (await import("./compare.js")).load(asked, data);
+  if (asked !== now.asked || vs !== route().query.get("vs")) return null;
+  now.against = against;
+  return draw();
 }
 
 function progress() {
@@ -89,7 +110,7 @@ async function navigate() {
   if (moved) {
     place.content.setAttribute("aria-busy", "true");
     if (!at.query.get("trace")) peek?.syncPeek([], draw);
-    now.data = null;
+    now.data = now.against = null;
     now.module.opened?.();
     scrollTo(0, 0);
   }
@@ -101,7 +122,10 @@ async function navigate() {
     draw();
     await load(false, moved);
     if (moved && document.activeElement !== document.body && !document.activeElement?.closest?.("#side, #tools, #ribbon")) place.content.focus({ preventScroll: true });
-  } else draw();
+  } else {
+    draw();
+    loadAgainst();
+  }
 }
 
 /** The frame comes first: how much history there is decides what "by default" means. */
@@ -130,6 +154,7 @@ async function load(again = false) {
       now.data = await ask(asked, signal);
       now.error = null;
       draw();
+      loadAgainst();
     }
     await framing;
     if (now.frame.empty || !asked) now.status = await ask("status", signal);
@@ -179,6 +204,7 @@ function listen(asked) {
       }
       announce();
       later();
+      if (now.against && Date.now() - now.againstAt > 5000) loadAgainst();
     },
     reload: () => load(true),
     lost,
@@ -243,7 +269,7 @@ function draw() {
   if (frame?.empty && !module?.whenEmpty) {
     const since = status ? Math.max(0, Math.round(status.now - status.started)) : 0;
     drawTitle("Nothing yet", status ? `listening for ${since < 120 ? `${since} s` : `${Math.round(since / 60)} min`}` : "");
-    return morph(place.content, status ? nothing(() => states.nothingYet(status)) : []);
+    return morph(place.content, status ? nothing(() => states.nothingYet(status, loadFiles)) : []);
   }
   if (!module) return null;
   if (!data) {
@@ -255,8 +281,20 @@ function draw() {
   const ignored = data.range?.ignored ?? [];
   return morph(place.content, [
     ignored.length ? h("p", { class: "note", key: "ignored" }, ignored.map((each) => [h("b", null, each.term), ` ${each.reason} `])) : null,
+    now.against ? h("p", { class: "note", key: "against" }, now.against.note) : null,
     ...children.map((child) => (child?.nothing ? nothing(() => states.nothingOfKind(child.nothing, child.text)) : child)).flat(),
+    exported(data),
   ]);
+}
+
+/** Lists and heatmaps of an answer, as its CSV names them. */
+const partsOf = (data, at = "") => Object.entries(data).flatMap(([name, v]) =>
+  Array.isArray(v) ? (v[0]?.constructor === Object && !v[0].values ? [at + name] : []) : v?.edges ? [at + name] : v && name === "chosen" ? partsOf(v, "chosen.") : []);
+
+/** What is on the page, to take away. */
+function exported(data) {
+  const link = (text, format, part) => [" ", h("a", { href: address(`${now.asked}${now.asked.includes("?") ? "&" : "?"}${new URLSearchParams({ format, ...(part && { part }) })}`), download: `${now.key.replace(/\W+/g, "-")}${part ? `-${part}` : ""}.${format}` }, text)];
+  return h("p", { class: "note exports", key: "exports" }, "This page as", link("JSON", "json"), ", as CSV:", link("lines", "csv"), partsOf(data).map((part) => [",", link(part, "csv", part)]));
 }
 
 let states = null;
@@ -282,6 +320,20 @@ function connected() {
   place.notice.textContent = "";
   drawFrame();
 }
+
+const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+const loadFiles = async (files) => (await import("./recording.js")).load([...files]);
+window.addEventListener("dragover", (event) => {
+  if (!holdsFiles(event)) return;
+  event.preventDefault();
+  place.notice.textContent = "Drop a recording here: lines of OTLP-JSON";
+});
+window.addEventListener("dragleave", (event) => event.relatedTarget || (place.notice.textContent = ""));
+window.addEventListener("drop", (event) => {
+  if (!holdsFiles(event)) return;
+  event.preventDefault();
+  loadFiles(event.dataTransfer.files);
+});
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {

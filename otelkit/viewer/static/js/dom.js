@@ -214,3 +214,40 @@ export function showTip(event, children) {
 export function hideTip() {
   tip.hidden = true;
 }
+
+/** What a part gives back whose place is drawn anew with new props. */
+export const drawn = (own, take) => ({
+  update(next) {
+    take(next);
+    own.again();
+  },
+  destroy() {
+    own.destroy();
+    hideTip();
+  },
+});
+
+/** `text`, or as much of it as fits. */
+export function fitted(context, text, width) {
+  if (context.measureText(text).width <= width) return text;
+  let short = text;
+  while (short.length > 2 && context.measureText(`${short}…`).width > width) short = short.slice(0, -1);
+  return `${short}…`;
+}
+
+/** The path of a failure's diamond, `r` from its middle to its corners. */
+export function diamond(context, x, y, r) {
+  context.beginPath();
+  context.moveTo(x, y - r);
+  context.lineTo(x + r, y);
+  context.lineTo(x, y + r);
+  context.lineTo(x - r, y);
+  context.closePath();
+}
+
+/** A chart's data as a table: names of columns, rows of texts; the first `plain` columns are not numbers. */
+export const dataTable = (caption, names, rows, plain = 1) => {
+  const cell = (tag, more) => (text, i) => h(tag, { class: i < plain ? null : "right", ...more }, text);
+  return h("div", { class: "datatable", tabindex: "0" }, h("table", null, h("caption", { class: "unseen" }, caption),
+    h("thead", null, h("tr", null, names.map(cell("th", { scope: "col" })))), h("tbody", null, rows.map((row) => h("tr", null, row.map(cell("td")))))));
+};

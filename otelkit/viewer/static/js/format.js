@@ -194,6 +194,13 @@ export function ticks(low, high, wanted = 4) {
   return out;
 }
 
+/** 1, 2 and 5 of each decade between two bounds: the ticks of a log axis. */
+export function roundSteps(low, high) {
+  const out = [];
+  for (let decade = Math.floor(Math.log10(low)); decade <= Math.ceil(Math.log10(high)); decade++) for (const m of [1, 2, 5]) out.push(m * 10 ** decade);
+  return out.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+}
+
 const CLOCK_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800];
 
 /** Clock times at round steps between two Unix times in ms; returns [ms, label]. */

@@ -3,10 +3,9 @@
 //
 // What surrounds every page: pages with their counts, who sends, what that costs; filter, range, Live.
 
-import { ask, question } from "./api.js";
 import { h, morph, s } from "./dom.js";
-import { clock, count, figures, isUtc, setUtc, text, whole, zone } from "./format.js";
-import { change, range, route, to, toggleLive, typed } from "./state.js";
+import { clock, count, figures, text, whole } from "./format.js";
+import { change, range, route, to, toggleLive } from "./state.js";
 
 const ICONS = {
   overview: "M1.5 3h11M1.5 7h7M1.5 11h10",
@@ -40,7 +39,7 @@ export function drawSide(place, frame) {
     h("li", { class: onPhone ? "" : "later" }, h("a", { href: to(name === "overview" ? "" : name), title, "aria-current": page === name ? "page" : null },
       icon(ICONS[name]), h("span", { class: "word" }, name === "batch" ? ["Batch", h("span", { class: "wide-only" }, " & jobs")] : title),
       counted && counts[counted] ? h("span", { class: "n" }, whole(counts[counted])) : null));
-  const more = h("li", { class: "more" }, h("a", { href: "#more", on: { click: (event) => { event.preventDefault(); openMore(event.currentTarget); } } }, icon(ICONS.more), h("span", { class: "word" }, "More")));
+  const more = h("li", { class: "more" }, h("a", { href: "#more", on: { click: (event) => { event.preventDefault(); menus("openMore", event.currentTarget); } } }, icon(ICONS.more), h("span", { class: "word" }, "More")));
   morph(place, [brand("wide"), h("ul", { class: "nav" }, PAGES.map(item), more), senders(frame), cost(frame)]);
 }
 
@@ -64,15 +63,25 @@ function cost(frame) {
       h("span", { class: own?.dropped ? "lost" : "" }, h("b", null, value(own?.dropped, (v) => text(count(v)))), " ", h("span", { class: "word" }, "dropped"))));
 }
 
+/** What opens below or above something: its module comes with the first of them. */
+export const menus = async (name, ...given) => (await import("./menus.js"))[name](...given);
+const KEYS = ["ArrowDown", "ArrowUp", "Enter", "Escape"];
+function filterKeys(event) {
+  if (!KEYS.includes(event.key)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  menus("filterKey", event.key, event.currentTarget);
+}
+
 let menu = null;
 export function closeMenu() {
   menu?.remove();
   menu = null;
   document.querySelectorAll('[aria-expanded="true"]').forEach((b) => b.setAttribute("aria-expanded", "false"));
 }
-export const menuIsOpen = () => menu !== null;
+export const openedMenu = () => menu;
 
-function openMenu(anchor, children, above = false) {
+export function openMenu(anchor, children, above = false) {
   closeMenu();
   menu = h("div", { class: "menu" }, children);
   document.body.append(menu);
@@ -87,13 +96,7 @@ function openMenu(anchor, children, above = false) {
 }
 document.addEventListener("pointerdown", (event) => menu && !menu.contains(event.target) && !event.target.closest("[aria-expanded]") && closeMenu());
 
-function openMore(anchor) {
-  if (menu) return closeMenu();
-  openMenu(anchor, [...PAGES.filter((p) => !p[4]), ["otelkit", "otelkit’s own cost"]].map(([name, title]) =>
-    h("a", { href: to(name), on: { click: closeMenu } }, title)), true).querySelector("a").focus();
-}
-
-const PRESETS = [["5m", "5 min"], ["15m", "15 min"], ["1h", "1 h"], ["6h", "6 h"]];
+export const PRESETS = [["5m", "5 min"], ["15m", "15 min"], ["1h", "1 h"], ["6h", "6 h"]];
 
 function label(now, short) {
   if (!now.live) return `${clock(now.from)} – ${clock(now.to)}`;
@@ -102,92 +105,17 @@ function label(now, short) {
   return `${short ? "" : "Last "}${preset ? preset[1] : now.written.from.slice(1)}`;
 }
 
-export function openRange() {
-  const anchor = document.getElementById("range");
-  if (menu) return closeMenu();
-  const choose = (changes) => () => {
-    closeMenu();
-    change(changes);
-    anchor.focus();
-  };
-  const input = h("input", { type: "text", placeholder: "14:30 to 14:45, -2h", "aria-label": "Type a range", on: { keydown: (event) => {
-    if (event.key !== "Enter") return;
-    const changes = typed(event.currentTarget.value, isUtc());
-    if (changes) choose(changes)();
-    else event.currentTarget.setAttribute("aria-invalid", "true");
-  } } });
-  const box = openMenu(anchor, [
-    PRESETS.map(([value, name]) => h("button", { type: "button", on: { click: choose({ from: `-${value}`, to: null }) } }, `Last ${name}`)),
-    h("button", { type: "button", on: { click: choose({ from: "all", to: null }) } }, "All that is kept"),
-    h("p", null, input),
-    h("label", null, h("input", { type: "checkbox", checked: isUtc(), on: { change: (event) => { setUtc(event.currentTarget.checked); closeMenu(); window.dispatchEvent(new HashChangeEvent("hashchange")); } } }), "Times in UTC"),
-    h("p", null, `Times are in ${zone()}.`),
-  ]);
-  box.querySelector("button").focus();
-}
-
-let completing = null;
-async function complete(input) {
-  completing?.abort();
-  completing = new AbortController();
-  let found;
-  try {
-    found = await ask(question("complete", { q: input.value }), completing.signal);
-  } catch {
-    return;
-  }
-  if (document.activeElement !== input) return;
-  if (!found.suggestions.length) return closeMenu();
-  const choose = (entry) => {
-    closeMenu();
-    if (entry.route) {
-      input.value = route().query.get("q") ?? "";
-      input.blur();
-      location.hash = entry.route.replace(/^#?/, "#");
-    } else {
-      input.value = entry.text;
-      input.focus();
-    }
-  };
-  const box = openMenu(input.parentElement, found.suggestions.map((entry) =>
-    h("button", { type: "button", tabindex: "-1", on: { click: () => choose(entry) } }, h("span", null, entry.text), h("small", null, entry.detail))));
-  box.dataset.kind = "complete";
-}
-
-function filterKeys(event) {
-  const input = event.currentTarget;
-  const options = menu?.dataset.kind === "complete" ? [...menu.querySelectorAll("button")] : [];
-  const at = options.findIndex((o) => o.getAttribute("aria-selected") === "true");
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-    event.preventDefault();
-    options[at]?.removeAttribute("aria-selected");
-    options.at((at + (event.key === "ArrowDown" ? 1 : at < 0 ? 0 : -1)) % (options.length || 1))?.setAttribute("aria-selected", "true");
-  } else if (event.key === "Enter" && at >= 0) {
-    event.preventDefault();
-    options[at].click();
-  } else if (event.key === "Enter") {
-    closeMenu();
-    change({ q: input.value.trim() || null });
-    input.blur();
-  } else if (event.key === "Escape") {
-    event.stopPropagation();
-    closeMenu();
-    input.value = route().query.get("q") ?? "";
-    input.blur();
-  }
-}
-
 export function drawTools(place, connected = true) {
   const now = range();
   const q = route().query.get("q") ?? "";
   const filter = h("input", { type: "search", id: "filter", placeholder: "Filter or jump to", "aria-label": "Filter or jump to", autocomplete: "off", spellcheck: "false", value: q, on: {
-    input: (event) => complete(event.currentTarget), keydown: filterKeys,
+    input: (event) => menus("complete", event.currentTarget), keydown: filterKeys,
     change: (event) => { if (event.currentTarget.value.trim() === "" && q) change({ q: null }); },
     blur: () => setTimeout(() => menu?.dataset.kind === "complete" && closeMenu(), 150) } });
   const input = place.querySelector("#filter");
   morph(place, [brand("phone"),
     h("label", { class: `control filter ${q ? "on" : ""}` }, s("svg", { class: "only-phone", viewBox: "0 0 14 14", "aria-hidden": "true" }, s("path", { d: "M6 1.5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9M9.4 9.4 13 13" })), filter, h("kbd", null, "/")),
-    h("button", { type: "button", id: "range", class: "control", "aria-haspopup": "true", "aria-expanded": "false", on: { click: openRange } },
+    h("button", { type: "button", id: "range", class: "control", "aria-haspopup": "true", "aria-expanded": "false", on: { click: () => menus("openRange") } },
       h("span", { class: "wide-only" }, label(now)), h("span", { class: "only-phone" }, label(now, true)), s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, s("path", { d: "M1.5 3 5 6.5 8.5 3" }))),
     h("button", { type: "button", id: "live", class: "control", "aria-pressed": now.live ? "true" : "false", on: { click: toggleLive } },
       now.live ? h("span", { class: `dot ${connected ? "" : "hollow"}` }) : s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, s("path", { d: "M2 1 9 5 2 9Z" })), now.live ? "Live" : "Fixed")]);

@@ -4,8 +4,8 @@
 // Latency over time: the histogram's own buckets as cells, quantiles as lines on top, exemplars as rings; requests and
 // errors below it on the same axis, under the same crosshair.
 
-import { canvasOf, colour, h, heat, hideTip, onWidth, part, s, say, showTip } from "./dom.js";
-import { clock, clockTicks, percent, quantity, rate, text, ticks, whole } from "./format.js";
+import { canvasOf, colour, dataTable, diamond, drawn, h, heat, hideTip, onWidth, part, s, say, showTip } from "./dom.js";
+import { clock, clockTicks, percent, quantity, rate, roundSteps, text, ticks, whole } from "./format.js";
 import { closedEdges } from "./marks.js";
 
 const LEFT = 48;
@@ -25,15 +25,8 @@ function usedRows(counts, rows) {
   return high < 0 ? [0, Math.max(0, rows - 1)] : [Math.max(0, low - 1), Math.min(rows - 1, high + 1)];
 }
 
-const ROUND = [1, 2, 5];
 function logTicks(low, high, wanted) {
-  const out = [];
-  for (let decade = Math.floor(Math.log10(low)); decade <= Math.ceil(Math.log10(high)); decade++) {
-    for (const m of ROUND) {
-      const v = m * 10 ** decade;
-      if (v >= low * 0.999 && v <= high * 1.001) out.push(v);
-    }
-  }
+  const out = roundSteps(low, high);
   return out.length > wanted + 4 ? out.filter((v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-6) : out;
 }
 
@@ -151,11 +144,13 @@ function mount(place, first) {
     });
     c.lineJoin = "round";
     c.strokeStyle = colour("bg");
-    c.lineWidth = 4.5;
+    c.lineWidth = line.then ? 3 : 4.5;
     c.stroke(path);
-    c.strokeStyle = colour("t1");
-    c.lineWidth = 1.6;
+    if (line.then) c.setLineDash([4, 4]);
+    c.strokeStyle = colour(line.then ? "t2" : "t1");
+    c.lineWidth = line.then ? 1 : 1.6;
     c.stroke(path);
+    c.setLineDash([]);
   }
 
   function drawDirect(c) {
@@ -177,7 +172,7 @@ function mount(place, first) {
 
   function drawStrip(c, strip) {
     const { left, right, pitch } = view;
-    const known = strip.values.filter((v) => v !== null);
+    const known = [...strip.values, ...(strip.then ?? [])].filter((v) => v !== null);
     const most = Math.max(...known, strip.least ?? 0) || 1;
     const top = ticks(0, most, 1).at(-1) >= most ? ticks(0, most, 1).at(-1) : roundUp(most);
     c.fillStyle = colour(strip.token);
@@ -186,6 +181,15 @@ function mount(place, first) {
       const size = Math.max(1, (value / top) * strip.h);
       c.fillRect(left + i * pitch, strip.y + strip.h - size, Math.max(1, pitch - 1), size);
     });
+    if (strip.then) {
+      c.strokeStyle = colour("t2");
+      c.lineWidth = 1;
+      c.setLineDash([4, 4]);
+      c.beginPath();
+      strip.then.forEach((value, i) => value !== null && c.lineTo(left + (i + 0.5) * pitch, strip.y + strip.h - (value / top) * strip.h));
+      c.stroke();
+      c.setLineDash([]);
+    }
     c.fillStyle = colour("line2");
     c.fillRect(left, strip.y + strip.h, right - left, 1);
     c.fillStyle = colour("t3");
@@ -229,12 +233,7 @@ function mount(place, first) {
     }
     c.beginPath();
     if (exemplar.failed) {
-      const r = chosen ? 7 : 5.5;
-      c.moveTo(x, y - r);
-      c.lineTo(x + r, y);
-      c.lineTo(x, y + r);
-      c.lineTo(x - r, y);
-      c.closePath();
+      diamond(c, x, y, chosen ? 7 : 5.5);
       c.fillStyle = colour("err");
       c.strokeStyle = colour("bg");
       c.lineWidth = 1.5;
@@ -403,16 +402,7 @@ function mount(place, first) {
     if (view) drawOver();
   });
 
-  return {
-    update(next) {
-      props = next;
-      own.again();
-    },
-    destroy() {
-      own.destroy();
-      hideTip();
-    },
-  };
+  return drawn(own, (next) => (props = next));
 }
 
 function roundUp(value) {
@@ -430,18 +420,14 @@ export const heatmapPart = (props, label) => part(mount, props, { class: "chart 
 export const requestStrip = (line) => ({ name: "requests", values: line.values, token: "mute", write: (v) => text(rate(v)), last: text(rate(line.last)) });
 export const errorStrip = (line) => ({ name: "errors", values: line.values, token: "err", tone: line.status === "ok" ? "" : line.status, least: 0.01, write: (v) => text(percent(v)), last: text(percent(line.last)) });
 
-/** The same as a table: columns of time, rows of buckets, and the lines. */
-export function heatmapTable({ axis, heatmap, lines = [], strips = [] }) {
-  return h("div", { class: "datatable", tabindex: "0" }, h("table", null, h("caption", { class: "unseen" }, "Calls by time and duration"),
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, "Time"), lines.map((l) => h("th", { class: "right", scope: "col" }, l.name)), strips.map((l) => h("th", { class: "right", scope: "col" }, l.name)), h("th", { scope: "col", class: "right" }, "Most calls in"))),
-    h("tbody", null, Array.from({ length: axis.count }, (_, i) => {
-      const column = heatmap.counts[i];
-      const top = column ? column.indexOf(Math.max(...column)) : -1;
-      return h("tr", null, h("th", { scope: "row" }, clock((axis.start + i * axis.step) * 1000, "s")),
-        lines.map((l) => h("td", { class: "right" }, text(quantity(l.values[i], heatmap.unit)))), strips.map((l) => h("td", { class: "right" }, l.values[i] === null ? "–" : l.write(l.values[i]))),
-        h("td", { class: "right" }, top >= 0 && column[top] ? `${bucketText(heatmap.edges, top, heatmap.unit)}: ${column[top]}` : "–"));
-    }))));
-}
+/** The same as a table: a row a step, with the lines and the fullest bucket. */
+export const heatmapTable = ({ axis, heatmap, lines = [], strips = [] }) => dataTable("Calls by time and duration", ["Time", ...[...lines, ...strips].map((l) => l.name), "Most calls in"],
+  Array.from({ length: axis.count }, (_, i) => {
+    const column = heatmap.counts[i];
+    const top = column ? column.indexOf(Math.max(...column)) : -1;
+    return [clock((axis.start + i * axis.step) * 1000, "s"), ...lines.map((l) => text(quantity(l.values[i], heatmap.unit))), ...strips.map((l) => (l.values[i] === null ? "–" : l.write(l.values[i]))),
+      top >= 0 && column[top] ? `${bucketText(heatmap.edges, top, heatmap.unit)}: ${column[top]}` : "–"];
+  }));
 
 /** The ramp with its ends, for the title. */
 export function rampKey(largest, what = "calls") {

@@ -3,8 +3,8 @@
 //
 // One distribution as bars, on a linear or a log axis, with marks on top of it.
 
-import { canvasOf, colour, h, hideTip, onWidth, part, showTip } from "./dom.js";
-import { brief, percent, text, whole } from "./format.js";
+import { canvasOf, colour, dataTable, drawn, h, hideTip, onWidth, part, showTip } from "./dom.js";
+import { brief, percent, roundSteps, text, whole } from "./format.js";
 import { closedEdges } from "./marks.js";
 
 const HEIGHT = 208;
@@ -59,7 +59,7 @@ function mount(place, first) {
     });
     c.fillStyle = colour("line2");
     c.fillRect(0, bottom, width, 1);
-    if (log) for (const v of logTicks(a, b)) {
+    if (log) for (const v of roundSteps(a, b)) {
       if (x(v) - lastLabel < 44) continue;
       lastLabel = x(v);
       c.fillStyle = colour("t3");
@@ -100,16 +100,7 @@ function mount(place, first) {
     const box = place.getBoundingClientRect();
     view?.dots?.find((d) => Math.hypot(d.x - (event.clientX - box.left), d.y - (event.clientY - box.top)) < 14)?.d.open();
   });
-  return {
-    update(next) {
-      props = next;
-      own.again();
-    },
-    destroy() {
-      own.destroy();
-      hideTip();
-    },
-  };
+  return drawn(own, (next) => (props = next));
 }
 
 function vertical(c, x, stroke, dash, lines, bottom, top, width) {
@@ -130,16 +121,9 @@ function vertical(c, x, stroke, dash, lines, bottom, top, width) {
   c.font = "11px Inter, system-ui, sans-serif";
 }
 
-function logTicks(low, high) {
-  const out = [];
-  for (let d = Math.floor(Math.log10(low)); d <= Math.ceil(Math.log10(high)); d++) for (const m of [1, 2, 5]) if (m * 10 ** d >= low * 0.999 && m * 10 ** d <= high) out.push(m * 10 ** d);
-  return out;
-}
-
 /** props: histogram, log, write(value), labels, shares, mark { value, name, text }, threshold, dots [{ value, text, open }]. */
 export const histogram = (props, label) => part(mount, props, { class: "chart", role: "img", "aria-label": label });
 
 /** The same as a table. */
-export const histogramTable = ({ histogram: data, write }) => h("div", { class: "datatable", tabindex: "0" }, h("table", null, h("caption", { class: "unseen" }, "Distribution"),
-  h("thead", null, h("tr", null, h("th", { scope: "col" }, "From"), h("th", { scope: "col" }, "To"), h("th", { class: "right", scope: "col" }, "Count"))),
-  h("tbody", null, data.counts.map((count, i) => h("tr", null, h("td", null, data.edges[i] === null ? "–" : write(data.edges[i])), h("td", null, data.edges[i + 1] === null ? "–" : write(data.edges[i + 1])), h("td", { class: "right" }, whole(count)))))));
+export const histogramTable = ({ histogram: data, write }) => dataTable("Distribution", ["From", "To", "Count"],
+  data.counts.map((count, i) => [...[data.edges[i], data.edges[i + 1]].map((e) => (e === null ? "–" : write(e))), whole(count)]), 2);

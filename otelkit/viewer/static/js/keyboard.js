@@ -3,34 +3,11 @@
 //
 // The keyboard map. A part that knows keys of its own (heatmap, waterfall, peek) handles them first and stops them.
 
-import { h, say } from "./dom.js";
-import { closeMenu, menuIsOpen, openRange, PAGES } from "./frame.js";
+import { say } from "./dom.js";
+import { closeMenu, menus, openedMenu, PAGES } from "./frame.js";
 import { change, fixed, go, range, route, to, toggleLive } from "./state.js";
 
-const MAP = [
-  ["g then o s t i b h m", "go to a page"], ["/", "filter or jump"],
-  ["j  k", "next, previous row or exemplar"], ["Enter", "open"],
-  ["Esc", "close, then up"], ["[  ]", "half a window back, forward"],
-  ["+  -", "zoom time"], ["l", "Live or Fixed"],
-  ["c", "against the usual trace"], ["x", "failures only"],
-  ["arrows", "move the crosshair or cell"], ["e", "nearest exemplar"],
-  ["v", "charts as tables"], ["t", "time range"],
-  ["y  p", "copy link, PromQL"], ["s", "save the chart as PNG"],
-  ["d", "dark, light, system"], ["?", "these keys"],
-];
-const OFF = "otelkit.keys";
-
-function help() {
-  if (document.querySelector("dialog[open]")) return;
-  const off = localStorage.getItem(OFF) === "off";
-  const dialog = h("dialog", { "aria-label": "Keyboard", on: { close: (event) => event.currentTarget.remove() } },
-    h("button", { type: "button", class: "close", on: { click: () => dialog.close() } }, "Close ", h("kbd", null, "Esc")),
-    h("h2", null, "Keyboard"),
-    h("div", { class: "keys" }, MAP.map(([keys, does]) => h("div", null, h("span", null, does), h("span", null, keys.split("  ").map((k) => [h("kbd", null, k), " "]))))),
-    h("p", { class: "note" }, h("label", null, h("input", { type: "checkbox", checked: !off, on: { change: (event) => localStorage.setItem(OFF, event.currentTarget.checked ? "on" : "off") } }), " single keys act")));
-  document.body.append(dialog);
-  dialog.showModal();
-}
+export const OFF = "otelkit.keys";
 
 /** Tell in passing what a key did. */
 export function told(text) {
@@ -88,11 +65,11 @@ export function bindKeys(context) {
   let leader = 0;
   const keys = {
     "/": () => document.getElementById("filter").focus(),
-    "?": help,
+    "?": () => menus("help"),
     j: () => rows(1), k: () => rows(-1),
     "[": () => shift(-0.5), "]": () => shift(0.5),
     "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2),
-    l: toggleLive, t: openRange,
+    l: toggleLive, t: () => menus("openRange"), c: () => (context.comparable ? menus("openCompare") : told("nothing here is compared")),
     d: () => told(`theme: ${nextTheme()}`),
     v: () => tables(context),
     x: () => change({ failures: route().query.get("failures") ? null : "1" }),
@@ -109,7 +86,7 @@ export function bindKeys(context) {
       if (source) copy(source.dataset.promql, "PromQL");
       else told("nothing here has PromQL");
     },
-    s: () => save(),
+    s: () => menus("save"),
     e: () => {
       const map = document.querySelector(".heatmap");
       map?.focus();
@@ -119,7 +96,7 @@ export function bindKeys(context) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.key === "Escape") {
-      if (menuIsOpen()) return closeMenu();
+      if (openedMenu()) return closeMenu();
       if (document.querySelector("dialog[open]")) return;
       if (event.target.matches?.("input, select, textarea")) return event.target.blur();
       const asked = new CustomEvent("escape", { cancelable: true });
@@ -141,24 +118,6 @@ export function bindKeys(context) {
       event.preventDefault();
       keys[event.key]();
     }
-  });
-}
-
-function save() {
-  const canvas = document.activeElement?.closest?.("figure")?.querySelector("canvas") ?? document.querySelector("#content figure canvas");
-  if (!canvas) return told("no chart to save");
-  const flat = document.createElement("canvas");
-  [flat.width, flat.height] = [canvas.width, canvas.height];
-  const context = flat.getContext("2d");
-  context.fillStyle = getComputedStyle(document.body).backgroundColor;
-  context.fillRect(0, 0, flat.width, flat.height);
-  context.drawImage(canvas, 0, 0);
-  flat.toBlob((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = "otelkit.png";
-    link.click();
-    URL.revokeObjectURL(link.href);
   });
 }
 

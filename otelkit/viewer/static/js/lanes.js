@@ -3,7 +3,7 @@
 //
 // One lane a worker or device, one block a piece of work; what is narrower than two pixels merges into a density.
 
-import { canvasOf, colour, h, hideTip, onWidth, part, say, showTip } from "./dom.js";
+import { canvasOf, colour, diamond, drawn, fitted, h, hideTip, onWidth, part, say, showTip } from "./dom.js";
 
 const TOP = 22;
 
@@ -41,7 +41,7 @@ function mount(place, first) {
     c.font = `${lane.tone ? "600 " : ""}12px Inter, system-ui, sans-serif`;
     c.textAlign = "left";
     c.fillStyle = colour(lane.tone || "t2");
-    c.fillText(cut(c, lane.name, left - 8), 0, top + tall / 2);
+    c.fillText(fitted(c, lane.name, left - 8), 0, top + tall / 2);
     if (lane.busy !== null && lane.busy !== undefined) {
       c.font = "600 12px Inter, system-ui, sans-serif";
       c.fillStyle = colour("t1");
@@ -100,12 +100,7 @@ function mount(place, first) {
         c.fillStyle = colour("err");
         c.strokeStyle = colour("bg");
         c.lineWidth = 1.5;
-        c.beginPath();
-        c.moveTo(x2, top + tall / 2 - 6);
-        c.lineTo(x2 + 6, top + tall / 2);
-        c.lineTo(x2, top + tall / 2 + 6);
-        c.lineTo(x2 - 6, top + tall / 2);
-        c.closePath();
+        diamond(c, x2, top + tall / 2, 6);
         c.fill();
         c.stroke();
       }
@@ -168,24 +163,10 @@ function mount(place, first) {
     event.preventDefault();
     event.stopPropagation();
   });
-  return {
-    update(next) {
-      props = next;
-      at = null;
-      own.again();
-    },
-    destroy() {
-      own.destroy();
-      hideTip();
-    },
-  };
-}
-
-function cut(context, text, width) {
-  if (context.measureText(text).width <= width) return text;
-  let short = text;
-  while (short.length > 2 && context.measureText(`${short}…`).width > width) short = short.slice(0, -1);
-  return `${short}…`;
+  return drawn(own, (next) => {
+    props = next;
+    at = null;
+  });
 }
 
 /** props: lanes [{ name, busy, tone, blocks: [{ start, end, token, text, mark, tip(), open() }], gaps }], from, to, ticks(width), pitch, lines. */

@@ -3,7 +3,7 @@
 //
 // A machine in short, its cores as pixels, its GPUs as rows.
 
-import { canvasOf, h, heat, onWidth, part, s } from "./dom.js";
+import { canvasOf, drawn, h, heat, onWidth, part, s } from "./dom.js";
 import { bytes, percent, quantity, shown, text } from "./format.js";
 import { bar, severity, spark } from "./marks.js";
 
@@ -78,13 +78,7 @@ function mount(place, first) {
     const each = height / rows.length;
     if (each >= 4) for (let y = 1; y < rows.length; y++) context.clearRect(0, Math.round(y * each), width, 1);
   }
-  return {
-    update(next) {
-      props = next;
-      own.again();
-    },
-    destroy: own.destroy,
-  };
+  return drawn(own, (next) => (props = next));
 }
 
 /** Rows of shares 0 to 1. */

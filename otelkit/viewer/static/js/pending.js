@@ -3,7 +3,7 @@
 //
 // What is left of a batch, and where that leads: the fitted end dashed, the usual end dotted.
 
-import { canvasOf, colour, h, onWidth, part } from "./dom.js";
+import { canvasOf, colour, drawn, h, onWidth, part } from "./dom.js";
 import { clock, clockTicks, duration, text, ticks, whole } from "./format.js";
 
 const [LEFT, HEIGHT] = [48, 150];
@@ -98,13 +98,7 @@ function mount(place, first) {
       if (pending.usual_ends !== null) c.fillText(`usual ${clock(pending.usual_ends * 1000)}, dotted`, right, y(0) - 12);
     }
   }
-  return {
-    update(next) {
-      props = next;
-      own.again();
-    },
-    destroy: own.destroy,
-  };
+  return drawn(own, (next) => (props = next));
 }
 
 export function pendingChart(pending, range) {

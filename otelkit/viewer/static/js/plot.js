@@ -4,7 +4,7 @@
 // Lines and stacks over time, by uPlot: one crosshair over all of them, each series' name and last value at its end.
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { colour, h, hideTip, onWidth, part, showTip } from "./dom.js";
+import { colour, dataTable, fitted, h, hideTip, onWidth, part, showTip } from "./dom.js";
 import { clock, clockTicks, quantity, text, ticks } from "./format.js";
 import { asTables } from "./keyboard.js";
 import { change, fixed } from "./state.js";
@@ -134,7 +134,7 @@ function mount(place, first) {
       ctx.fillStyle = colour(token === "mute" || token === "line2" ? "t2" : token);
       const written = (props.brief ?? write)(value);
       const shown = typeof written === "string" ? written : text(written);
-      const name = fit(ctx, line.name, (RIGHT - 12) * ratio - ctx.measureText(` ${shown}`).width);
+      const name = fitted(ctx, line.name, (RIGHT - 12) * ratio - ctx.measureText(` ${shown}`).width);
       ctx.fillText(name, x, y);
       const used = ctx.measureText(`${name} `).width;
       ctx.font = `600 ${11 * ratio}px Inter, system-ui, sans-serif`;
@@ -278,23 +278,12 @@ function lonely(values, from, to) {
 
 const alpha = (rgb, share) => rgb.replace(/^rgb\(/, "rgba(").replace(/\)$/, `, ${share})`);
 
-function fit(context, name, width) {
-  if (context.measureText(name).width <= width) return name;
-  let short = name;
-  while (short.length > 2 && context.measureText(`${short}…`).width > width) short = short.slice(0, -1);
-  return `${short}…`;
-}
-
 /** props: axis, lines, unit, stacked, area, height, hatched, end, zoom(from, to), labels, limits. */
 export const linePlot = (props, label_) => part(mount, { height: 220, ...props }, { class: "chart", role: "img", "aria-label": label_ });
 
 /** The same lines as a table. */
-export function lineTable({ axis, lines, unit }) {
-  return h("div", { class: "datatable", tabindex: "0" }, h("table", null, h("caption", { class: "unseen" }, "Values by time"),
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, "Time"), lines.map((l) => h("th", { class: "right", scope: "col" }, l.name)))),
-    h("tbody", null, Array.from({ length: axis.count }, (_, i) => h("tr", null, h("th", { scope: "row" }, clock((axis.start + i * axis.step) * 1000, "s")),
-      lines.map((l) => h("td", { class: "right" }, text(quantity(l.values[i], unit ?? l.unit)))))))));
-}
+const lineTable = ({ axis, lines, unit }) => dataTable("Values by time", ["Time", ...lines.map((l) => l.name)],
+  Array.from({ length: axis.count }, (_, i) => [clock((axis.start + i * axis.step) * 1000, "s"), ...lines.map((l) => text(quantity(l.values[i], unit ?? l.unit)))]));
 
 // -- a chart with its title, its caption and, with "v", its data as a table
 

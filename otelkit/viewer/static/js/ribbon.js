@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The ribbon: everything over the retained time, and the window of the page as a box. Drag selects, the box moves, its
-// edges resize, a double click shows all.
+// edges resize, a double click shows all; with Shift, a drag selects the range to compare with.
 
 import { canvasOf, colour, h, morph, onWidth } from "./dom.js";
 import { clock, clockTicks } from "./format.js";
-import { change, fixed, range } from "./state.js";
+import { change, fixed, range, versus } from "./state.js";
 
 const HEIGHT = 32;
 
@@ -76,6 +76,13 @@ export function mountRibbon(place) {
       context.lineTo(x, 4);
       context.fill();
     }
+    const other = versus();
+    if (other) {
+      context.strokeStyle = colour("t2");
+      context.setLineDash([3, 3]);
+      context.strokeRect(xOf(other[0]), 0.5, xOf(other[1]) - xOf(other[0]), HEIGHT);
+      context.setLineDash([]);
+    }
     drawBox(from, to);
     drawCaptions();
   }
@@ -112,7 +119,7 @@ export function mountRibbon(place) {
     event.preventDefault();
     event.stopPropagation();
     const { from, to } = range();
-    drag = { kind, x: position(event), from, to, moved: false };
+    drag = { kind: kind === "select" && event.shiftKey ? "second" : kind, x: position(event), from, to, moved: false };
     place.setPointerCapture(event.pointerId);
   };
   canvas.addEventListener("pointerdown", begin("select"));
@@ -132,14 +139,16 @@ export function mountRibbon(place) {
       left: [Math.min(drag.from + delta, drag.to - 1000), drag.to],
       right: [drag.from, Math.max(drag.to + delta, drag.from + 1000)],
     };
-    const [from, to] = pairs[drag.kind];
+    const [from, to] = pairs[drag.kind] ?? pairs.select;
     drag.range = { from, to };
     draw();
   });
   const finish = () => {
     const done = drag;
     drag = null;
-    if (done?.moved) change(fixed(done.range.from, Math.max(done.range.to, done.range.from + 1000)));
+    if (!done?.moved) return;
+    const chosen = fixed(done.range.from, Math.max(done.range.to, done.range.from + 1000));
+    change(done.kind === "second" ? { vs: `${chosen.from}/${chosen.to}` } : chosen);
   };
   place.addEventListener("pointerup", finish);
   place.addEventListener("pointercancel", () => (drag = null));

@@ -54,7 +54,9 @@ function axisHead([low, high]) {
 }
 
 /** Services as rows; `narrow`: three numbers. */
-export function serviceTable(rows, narrow, title = "Services") {
+export function serviceTable(rows, context, title = "Services") {
+  const narrow = context.narrow();
+  const then = context.against?.services;
   const axis = decades(rows.flatMap((r) => [r.p50?.value, r.p95?.value, r.usual_p95?.low, r.usual_p95?.high]));
   const href = (row) => to(`services/${segment(row.name)}`);
   if (narrow) {
@@ -69,10 +71,10 @@ export function serviceTable(rows, narrow, title = "Services") {
   }
   const shared = Math.max(...rows.map((r) => Math.max(0, ...r.errors.values.map((v) => v ?? 0))), 0.02);
   return h("table", { class: "services" }, h("caption", { class: "unseen" }, "Services, those that need a look first: requests, errors, response time"),
-    cols(20, "18%", 84, 62, 86, 67, null, 84, 88),
+    cols(20, "18%", 84, 62, 86, 67, null, 84, ...(then ? [76] : []), 88),
     h("thead", null, h("tr", null, h("th", { colspan: 2, scope: "col" }, h("h2", null, title), key([["ring", "p50"], ["dot", "p95"], ["band", "usual p95"]])),
       h("th", { class: "right", scope: "col", colspan: 2 }, "Requests per s"), h("th", { class: "right", scope: "col", colspan: 2 }, "Errors"),
-      h("th", { scope: "col" }, h("span", { class: "unseen" }, "p50 to p95, log axis"), h("div", { class: "bellhead" }, axisHead(axis))), h("th", { class: "right", scope: "col" }, "p95"), h("th", { class: "right", scope: "col" }, "Active"))),
+      h("th", { scope: "col" }, h("span", { class: "unseen" }, "p50 to p95, log axis"), h("div", { class: "bellhead" }, axisHead(axis))), h("th", { class: "right", scope: "col" }, "p95"), then ? h("th", { class: "right", scope: "col" }, "Change") : null, h("th", { class: "right", scope: "col" }, "Active"))),
     h("tbody", null, rows.map((row) => {
       const [tone, errorTone] = [toneOf(row, "p95"), toneOf(row, "error_share")];
       return h("tr", { "data-row": "1", key: row.name },
@@ -84,6 +86,7 @@ export function serviceTable(rows, narrow, title = "Services") {
         h("td", { class: "right" }, shown(percent(row.error_share), errorTone)),
         h("td", { class: "plot" }, h("div", { class: "bellcell" }, dumbbell({ p50: row.p50?.value, p95: row.p95?.value, usual: row.usual_p95 && [row.usual_p95.low, row.usual_p95.high], tone }, axis))),
         h("td", { class: "right" }, quantile(row.p95, tone)),
+        then ? h("td", { class: "right" }, context.difference(row, then.find((each) => each.name === row.name))) : null,
         h("td", { class: "right" }, row.active === null ? h("span", { class: "quiet", title: "active calls are not reported" }, ABSENT) : shown([[whole(row.active), ""]])));
     })));
 }

@@ -3,7 +3,7 @@
 //
 // Duration (log) over time, one dot a trace, failed ones as diamonds. Dragging selects a stretch of time.
 
-import { canvasOf, colour, h, hideTip, onWidth, part, say, showTip } from "./dom.js";
+import { canvasOf, colour, diamond, drawn, h, hideTip, onWidth, part, say, showTip } from "./dom.js";
 import { brief, clock, clockTicks, duration, text } from "./format.js";
 import { decades } from "./marks.js";
 
@@ -41,12 +41,8 @@ function mount(place, first) {
     for (const dot of dots) {
       c.fillStyle = colour(dot.point.failed ? "err" : "t3");
       c.beginPath();
-      if (dot.point.failed) {
-        c.moveTo(dot.x, dot.y - 4.5);
-        c.lineTo(dot.x + 4.5, dot.y);
-        c.lineTo(dot.x, dot.y + 4.5);
-        c.lineTo(dot.x - 4.5, dot.y);
-      } else c.arc(dot.x, dot.y, 2.5, 0, 7);
+      if (dot.point.failed) diamond(c, dot.x, dot.y, 4.5);
+      else c.arc(dot.x, dot.y, 2.5, 0, 7);
       c.fill();
     }
     c.globalAlpha = 1;
@@ -98,16 +94,7 @@ function mount(place, first) {
     event.preventDefault();
     event.stopPropagation();
   });
-  return {
-    update(next) {
-      props = next;
-      own.again();
-    },
-    destroy() {
-      own.destroy();
-      hideTip();
-    },
-  };
+  return drawn(own, (next) => (props = next));
 }
 
 /** props: points, from, to (Unix seconds), open(point). */

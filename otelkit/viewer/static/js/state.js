@@ -3,8 +3,8 @@
 //
 // The whole state of the page is its address: `#/services/checkout?from=-15m&to=now&action=charge&q=...`.
 
-const UNITS = { s: 1e3, m: 60e3, h: 3600e3, d: 86400e3 };
-const KEPT = ["from", "to", "q"]; // carried along when navigating
+export const UNITS = { s: 1e3, m: 60e3, h: 3600e3, d: 86400e3 };
+const KEPT = ["from", "to", "q", "vs"]; // carried along when navigating
 
 /** The retained time as the server last reported it: what "all" means. */
 export const retained = { from: null };
@@ -41,7 +41,7 @@ function address(path, query, changes) {
     if (value === null || value === undefined || value === "") query.delete(key);
     else query.set(key, value);
   }
-  const text = query.toString().replaceAll("%3A", ":").replaceAll("%2C", ",");
+  const text = query.toString().replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%2F", "/");
   return `#/${path}${text ? `?${text}` : ""}`;
 }
 
@@ -61,7 +61,7 @@ export function change(changes) {
   window.dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
-function moment(text, now) {
+export function moment(text, now) {
   if (!text || text === "now") return now;
   const relative = /^-(\d+(?:\.\d+)?)([smhd])$/.exec(text);
   if (relative) return now - Number(relative[1]) * UNITS[relative[2]];
@@ -78,6 +78,17 @@ export function range(query = route().query, now = Date.now()) {
   const start = written.from === "all" ? (retained.from ?? end - 6 * UNITS.h) : moment(written.from, now);
   const from = start === null || start >= end ? end - 15 * UNITS.m : start;
   return { from, to: end, live, written };
+}
+
+/** What the page is compared with, where that is a time: [from, to] in Unix ms, of the page's length at most. */
+export function versus(query = route().query, now = range(query)) {
+  const vs = query.get("vs") ?? "";
+  const length = now.to - now.from;
+  if (vs === "previous") return [now.from - length, now.from];
+  const shift = /^-/.test(vs) ? -moment(vs, 0) : null;
+  if (shift > 0) return [now.from - shift, now.to - shift];
+  const [from, end] = vs.split("/").map(Date.parse);
+  return end > from ? [from, Math.min(end, from + length)] : null;
 }
 
 /** Live to fixed and back. */
@@ -98,26 +109,6 @@ export function span(ms) {
 export function fixed(from, end) {
   const iso = (ms) => new Date(Math.round(ms / 1000) * 1000).toISOString().replace(".000Z", "Z");
   return { from: iso(from), to: iso(end) };
-}
-
-/** Read what somebody typed: "14:30 to 14:45", "-2h", "90 min", ISO; changes of the address, or null. */
-export function typed(text, utc = false) {
-  const one = /^-?\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\w*$/.exec(text.trim());
-  if (one) return { from: `-${one[1]}${one[2][0]}`, to: null };
-  const two = text.split(/\s+(?:to|-|–)\s+|\s*–\s*/);
-  if (two.length !== 2) return null;
-  const [from, end] = two.map((part) => clockOf(part.trim(), utc));
-  if (from === null || end === null) return null;
-  return fixed(from > end ? from - UNITS.d : from, end);
-}
-
-function clockOf(text, utc) {
-  const match = /^(\d{1,2}):(\d{2})(?::(\d{2}))?$/.exec(text);
-  if (!match) return moment(text, Date.now());
-  const date = new Date();
-  if (utc) date.setUTCHours(match[1], match[2], match[3] ?? 0, 0);
-  else date.setHours(match[1], match[2], match[3] ?? 0, 0);
-  return date.getTime();
 }
 
 /** The parts of a filter: `service:checkout -tier=internal duration>1s words`. */

@@ -80,7 +80,7 @@ const waiting = () => s("svg", { viewBox: "0 0 12 12", role: "img", "aria-label"
 const cross = () => s("svg", { class: "err", viewBox: "0 0 12 12", role: "img", "aria-label": "no" }, s("path", { d: "M3 3 9 9M9 3 3 9" }));
 
 /** Large: four things to paste, what is listened on, what arrived, the doctor. */
-export function nothingYet(status) {
+export function nothingYet(status, load) {
   const arrived = Object.values(status?.arrived ?? {}).reduce((a, b) => a + b, 0);
   const refused = (status?.refused ?? []).reduce((sum, each) => sum + each.count, 0);
   const checks = [
@@ -101,6 +101,6 @@ export function nothingYet(status) {
       h("ul", { class: "checks" }, checks.map(([mark, what, where]) => h("li", null, mark, h("span", null, what), h("code", null, where)))),
       (status?.refused ?? []).map((each) => h("p", null, h("b", null, `Refused ${each.count}×: ${each.reason}. `), each.remedy)),
       h("p", null, "Sent something, but nothing arrives? ", h("code", { class: "strong" }, "otelkit doctor"), " checks port, protocol, token and fork model, and names the remedy."),
-      h("p", null, "A recording (OTLP-JSON lines) opens with ", h("code", { class: "strong" }, "otelkit dashboard --replay FILE.jsonl"))));
+      h("p", null, h("label", { class: "open" }, "Open a recording…", h("input", { type: "file", class: "unseen", accept: ".jsonl,.json,.ndjson,.log", on: { change: (event) => load(event.currentTarget.files) } })), " OTLP-JSON lines; or drop the file here")));
 }
 

@@ -18,7 +18,7 @@ import { go, route, segment, to } from "../state.js";
 let all = null;
 let asking = 0;
 export const title = () => "Batch & jobs";
-export const opened = () => undefined;
+export const compared = true;
 export function path(at, context) {
   const parameters = { columns: context.narrow() ? 60 : 180 };
   return at.name ? { path: `batch/${segment(at.name)}`, parameters } : { path: "batch", parameters };
@@ -105,7 +105,7 @@ export function draw(data, context) {
       h("div", { class: "columns wide section rowgap", key: "who" }, workers(data), runTime(data)),
       types.length ? note(`Failed as ${types.map(([t, n]) => `${t} ${whole(n)}×`).join(", ")}`) : null,
       h("div", { class: "columns section rowgap", key: "time" }, data.pending ? pendingChart(data.pending, data.range) : null,
-        data.wait_run.length ? lineFigure("Wait and run", "seconds per job", data.range.axis, data.wait_run, { unit: "s", height: 170, labels: !narrow, live: data.range.live }) : null),
+        data.wait_run.length ? lineFigure("Wait and run", "seconds per job", data.range.axis, context.over(data.wait_run, (then) => then.wait_run), { unit: "s", height: 170, labels: !narrow, live: data.range.live }) : null),
     ],
   };
 }

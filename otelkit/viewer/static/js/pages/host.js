@@ -12,6 +12,7 @@ import { cols, findingRow, note } from "../rows.js";
 import { segment } from "../state.js";
 
 export const title = (at) => at.name;
+export const compared = true;
 export const path = (at, context) => ({ path: `hosts/${segment(at.name)}`, parameters: { columns: context.narrow() ? 60 : 180 } });
 
 const last = (line) => line?.last ?? line?.values.findLast((v) => v !== null) ?? null;
@@ -51,10 +52,10 @@ export function draw(data, context) {
   const narrow = context.narrow();
   const more = { live: range.live, height: 150, labels: !narrow };
   const charts = [
-    cores(machine) ?? (machine.cpu ? lineFigure("CPU", "share of all cores", axis, [machine.cpu], { unit: "1", ...more }) : null),
-    machine.memory ? lineFigure("Memory", machine.memory.limit ? `of ${text(bytes(machine.memory.limit))}, dotted` : "used", axis, [machine.memory, ...(data.swap && last(data.swap) > 0 ? [data.swap] : [])], { unit: "By", area: true, ...more }) : null,
-    data.disk.length ? lineFigure("Disk", "read and written", axis, data.disk.slice(0, 8), { unit: "By/s", ...more }) : null,
-    data.network.length ? lineFigure("Network", "received and sent", axis, data.network.slice(0, 8), { unit: "By/s", ...more }) : null,
+    cores(machine) ?? (machine.cpu ? lineFigure("CPU", "share of all cores", axis, context.over([machine.cpu], (then) => [then.machine.cpu]), { unit: "1", ...more }) : null),
+    machine.memory ? lineFigure("Memory", machine.memory.limit ? `of ${text(bytes(machine.memory.limit))}, dotted` : "used", axis, context.over([machine.memory, ...(data.swap && last(data.swap) > 0 ? [data.swap] : [])], (then) => [then.machine.memory]), { unit: "By", area: true, ...more }) : null,
+    data.disk.length ? lineFigure("Disk", "read and written", axis, context.over(data.disk.slice(0, 8), (then) => then.disk), { unit: "By/s", ...more }) : null,
+    data.network.length ? lineFigure("Network", "received and sent", axis, context.over(data.network.slice(0, 8), (then) => then.network), { unit: "By/s", ...more }) : null,
   ].filter(Boolean);
   return {
     title: machine.host,

@@ -3,7 +3,6 @@
 //
 // Any metric, opened as what it is, split by any of its labels.
 
-import { address, question } from "../api.js";
 import { h } from "../dom.js";
 import { brief, kindName, plural, quantity, shown, unitName, whole } from "../format.js";
 import { heatmapPart, heatmapTable, rampKey } from "../heatmap.js";
@@ -14,6 +13,7 @@ import { figuresList, note, quantileText } from "../rows.js";
 import { change, here, openTrace, partOf, route, segment, withPart } from "../state.js";
 
 export const title = (at) => at.name;
+export const compared = true;
 export function path(at, context) {
   return { path: `metrics/${segment(at.name)}`, parameters: { by: at.query.get("by"), view: at.query.get("view"), quantile: at.query.get("quantile"), columns: context.narrow() ? 60 : 180, ...(wantsHeatmap(at) ? { columns: context.narrow() ? 45 : 90 } : {}) } };
 }
@@ -38,15 +38,14 @@ const unitOf = (data) => data.lines[0]?.unit ?? data.unit;
 
 function chart(data, context) {
   const { axis } = data.range;
-  const csv = address(question(`metrics/${segment(data.name)}`, { from: route().query.get("from"), to: route().query.get("to"), by: data.by, view: data.view, format: "csv" }));
-  const tools = h("span", { class: "tools2" }, h("button", { type: "button", on: { click: () => copy(data.promql, "PromQL") } }, "Copy PromQL"), h("a", { href: csv, download: "" }, "CSV"));
+  const tools = h("span", { class: "tools2" }, h("button", { type: "button", on: { click: () => copy(data.promql, "PromQL") } }, "Copy PromQL"));
   if (data.heatmap) {
-    const props = { axis, heatmap: data.heatmap, lines: data.lines.slice(0, 2).filter((l) => /^p\d/.test(l.name)), exemplars: data.exemplars, chosen: route().query.get("trace"), open: openTrace, what: "observations", height: context.narrow() ? 240 : 320 };
+    const props = { axis, heatmap: data.heatmap, lines: context.over(data.lines.slice(0, 2).filter((l) => /^p\d/.test(l.name)), (then) => then.lines), exemplars: data.exemplars, chosen: route().query.get("trace"), open: openTrace, what: "observations", height: context.narrow() ? 240 : 320 };
     return h("figure", { "data-promql": data.promql, key: "heat" }, h("div", { class: "title" }, h("h2", null, "Distribution"), h("span", { class: "sub" }, `one cell: ${brief(axis.step)} × one bucket`), h("span", { class: "key" }, data.exemplars.length ? key([["ring", "exemplar"]]) : null, rampKey(data.heatmap.largest, "")), tools),
       h("figcaption", { class: "unseen" }, `Distribution of ${data.name} over time`), heatmapPart(props, `${data.name} over time. Arrow keys move between cells.`), asTables() ? heatmapTable(props) : null);
   }
   const what = { rate: "a second", increase: `per ${brief(axis.step)}`, value: "as reported", count: "observations a second", quantile: `p${Number(route().query.get("quantile") ?? 0.95) * 100}` }[data.view] ?? data.view;
-  return lineFigure(data.by ? `By ${data.by}` : data.view === "rate" ? "Rate" : "Value", what, axis, data.lines, { unit: unitOf(data), height: 320, promql: data.promql, tools, live: data.range.live });
+  return lineFigure(data.by ? `By ${data.by}` : data.view === "rate" ? "Rate" : "Value", what, axis, context.over(data.lines, (then) => then.lines), { unit: unitOf(data), height: 320, promql: data.promql, tools, live: data.range.live });
 }
 
 function labels(data) {

@@ -14,6 +14,7 @@ import { figuresList, findingRow, hueOf, note, sentence } from "../rows.js";
 import { go, segment, to } from "../state.js";
 
 export const title = (at) => at.name;
+export const compared = true;
 export const path = (at, context) => ({ path: `inference/${segment(at.name)}`, parameters: { columns: context.narrow() ? 60 : 180 } });
 
 const TOKENS = { mute: "mute", "host-a": "host-a", "host-b": "host-b", transfer: "transfer", data: "data", dim: "data-dim" };
@@ -85,7 +86,7 @@ export function draw(data, context) {
   const { axis } = data.range;
   const narrow = context.narrow();
   const more = { live: data.range.live, height: 236, labels: !narrow };
-  const lines = data.throughput.map((l) => ({ ...l, name: l.name }));
+  const lines = context.over(data.throughput, (then) => then.throughput);
   return {
     title: data.row.model,
     verdict: [data.headline.text, data.headline.note].filter(Boolean).join(" · ") || [data.row.engine, ...data.programs].join(" · "),

@@ -10,6 +10,7 @@ import { cols, figuresList, findingRow, note, quantile } from "../rows.js";
 import { segment, to } from "../state.js";
 
 export const title = () => "otelkit itself";
+export const compared = true;
 export const path = (_at, context) => ({ path: "otelkit", parameters: { columns: context.narrow() ? 60 : 180 } });
 const share = (v) => (v === null ? [["–", ""]] : [[figures(v * 100, 2), "% of a core"]]);
 const right = (t) => h("th", { class: "right", scope: "col" }, t);
@@ -50,7 +51,7 @@ export function draw(data, context) {
     children: [
       figuresList([own.cpu === null ? null : [share(own.cpu), "otelkit in all programs"], own.viewer_cpu === null ? null : [share(own.viewer_cpu), "this viewer"], own.viewer_memory === null ? null : [bytes(own.viewer_memory), "its memory"], [[[whole(own.dropped), ""]], "items dropped or refused", own.dropped ? "err" : ""]]),
       data.findings.length ? h("section", { class: "findings section" }, data.findings.map((f) => findingRow(f))) : null,
-      h("div", { class: "columns section rowgap" }, data.cpu.length ? lineFigure("CPU", "of one core, by activity", range.axis, data.cpu, { unit: "1", ...more }) : null, data.memory ? lineFigure("Memory", "of this viewer", range.axis, [data.memory], { unit: "By", area: true, ...more }) : null),
+      h("div", { class: "columns section rowgap" }, data.cpu.length ? lineFigure("CPU", "of one core, by activity", range.axis, context.over(data.cpu, (then) => then.cpu), { unit: "1", ...more }) : null, data.memory ? lineFigure("Memory", "of this viewer", range.axis, context.over([data.memory], (then) => [then.memory]), { unit: "By", area: true, ...more }) : null),
       losses(data.losses), exportsTable(data.exports, narrow), explosions(data.explosions), kept(data.kept),
       (context.frame?.limits ?? []).map((t) => note(t)),
     ].flat(),

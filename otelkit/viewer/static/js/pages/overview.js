@@ -15,6 +15,7 @@ let all = false;
 const windowKey = () => JSON.stringify(range().written);
 
 export const title = () => "Overview";
+export const compared = true;
 export const path = (_at, context) => ({ path: "overview", parameters: { columns: context.narrow() ? 45 : 90 } });
 
 function findings(data, context) {
@@ -49,7 +50,6 @@ function inference(rows) {
 }
 
 function batch(rows) {
-  const most = Math.max(...rows.map((r) => r.total), 1);
   return h("section", { class: "section", key: "batch" }, h("table", null, h("caption", { class: "unseen" }, "Batches and jobs: done, running, pending"),
     cols("24%", null, "24%", "14%"),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, h("h2", null, "Batch & jobs")),
@@ -57,7 +57,7 @@ function batch(rows) {
       h("th", { class: "right", scope: "col" }, "Done"), h("th", null, h("span", { class: "unseen" }, "Failed")))),
     h("tbody", null, rows.slice(0, 8).map((row) => h("tr", { "data-row": "1", key: row.key },
       h("td", null, h("a", { class: "name", href: to(`batch/${segment(row.key)}`) }, row.name), row.status !== "ok" ? [" ", severity(row.status)] : null),
-      h("td", null, bar(jobParts(row), most ? 1 : 1, `${row.done} done, ${row.failed} failed, ${row.running ?? 0} running, ${row.pending ?? 0} pending`)),
+      h("td", null, bar(jobParts(row), 1, `${row.done} done, ${row.failed} failed, ${row.running ?? 0} running, ${row.pending ?? 0} pending`)),
       h("td", { class: "right" }, h("span", { class: "num" }, h("b", null, whole(row.done)), h("i", null, ` / ${whole(row.total)}`))),
       h("td", { class: "right" }, h("span", { class: row.failed ? "num" : "quiet" }, row.failed ? h("b", null, `${whole(row.failed)} failed`) : "0 failed")))))));
 }
@@ -72,7 +72,7 @@ export function draw(data, context) {
     verdict: note,
     children: [
       findings(data, context),
-      data.services.length ? h("section", { class: "section", key: "services" }, serviceTable(data.services, context.narrow())) : null,
+      data.services.length ? h("section", { class: "section", key: "services" }, serviceTable(data.services, context)) : null,
       pair.length ? h("div", { class: some ? "columns" : "", key: "pair" }, pair) : null,
       data.machine ? h("section", { class: "section", key: "machine" }, h("div", { class: "title" }, h("h2", null, "This machine"), h("span", { class: "sub" }, h("a", { class: "quiet", href: to(`hosts/${segment(data.machine.host)}`) }, data.machine.host))), machineTiles(data.machine)) : null,
       !data.services.length && !pair.length && !data.machine ? { nothing: "services", text: "Something arrives, but no service, model, job or machine is in it yet." } : null,

@@ -3,7 +3,6 @@
 //
 // One service: its actions; of the chosen one latency, requests and errors on one axis; a trace beside it.
 
-import { address, question } from "../api.js";
 import { h } from "../dom.js";
 import { brief, percent, plural, shown, text, whole } from "../format.js";
 import { errorStrip, heatmapPart, heatmapTable, rampKey, requestStrip } from "../heatmap.js";
@@ -14,13 +13,14 @@ import { change, here, openTrace, route, segment } from "../state.js";
 
 let unfolded = false;
 export const title = (at) => at.name;
+export const compared = true;
 export const opened = () => (unfolded = false);
 
 export function path(at, context) {
   return { path: `services/${segment(at.name)}`, parameters: { columns: context.narrow() ? 45 : 90, action: at.query.get("action"), failures: at.query.get("failures") ? "true" : null } };
 }
 
-function actionRow(row, chosen, narrow, most) {
+function actionRow(row, chosen, narrow, most, context) {
   const [tone, errorTone] = [toneOf(row, "p95"), toneOf(row, "error_share")];
   const select = (event) => {
     if (event.target.closest("a") || getSelection().toString()) return;
@@ -35,6 +35,7 @@ function actionRow(row, chosen, narrow, most) {
     h("td", { class: "right" }, shown(percent(row.error_share), errorTone)),
     narrow ? null : h("td", { class: "right" }, quantile(row.p50)),
     h("td", { class: "right" }, quantile(row.p95, tone)),
+    context.against && !narrow ? h("td", { class: "right" }, context.difference(row, context.against.actions.find((each) => each.action === row.action))) : null,
     narrow ? null : [h("td", { class: "right" }, quantile(row.p99)),
       h("td", { class: "right" }, row.active === null ? h("span", { class: "quiet" }, "–") : shown([[whole(row.active), ""]]))]);
 }
@@ -51,25 +52,25 @@ function actions(data, context) {
     context.draw();
   };
   return h("table", { class: "bleed actions", key: "actions" }, h("caption", { class: "unseen" }, `Actions of ${data.name}`),
-    narrow ? cols(22, null, 70, 70, 78) : cols(24, null, "9%", "7%", "9%", "9%", "10%", "10%", "10%", "8%"),
-    h("thead", null, h("tr", null, h("th", null, h("span", { class: "unseen" }, "Finding")), h("th", { scope: "col" }, "Action"), narrow ? right("Rate") : h("th", { class: "right", scope: "col", colspan: 2 }, "Requests per s"), narrow ? right("Errors") : h("th", { class: "right", scope: "col", colspan: 2 }, "Errors"), narrow ? null : right("p50"), right("p95"), narrow ? null : [right("p99"), right("Active")])),
-    h("tbody", null, busy.map((row) => actionRow(row, chosen, narrow, most)), unfolded ? quiet.map((row) => actionRow(row, chosen, narrow, most)) : null,
-      quiet.length ? h("tr", { class: "fold", key: "fold" }, h("td"), h("td", { colspan: narrow ? 4 : 9 }, h("button", { type: "button", "data-row": "1", "aria-expanded": unfolded ? "true" : "false", on: { click: toggle } }, plural(quiet.length, "quiet action")))) : null));
+    narrow ? cols(22, null, 70, 70, 78) : cols(24, null, "9%", "7%", "9%", "9%", "10%", "10%", ...(context.against ? ["9%"] : []), "10%", "8%"),
+    h("thead", null, h("tr", null, h("th", null, h("span", { class: "unseen" }, "Finding")), h("th", { scope: "col" }, "Action"), narrow ? right("Rate") : h("th", { class: "right", scope: "col", colspan: 2 }, "Requests per s"), narrow ? right("Errors") : h("th", { class: "right", scope: "col", colspan: 2 }, "Errors"), narrow ? null : right("p50"), right("p95"), context.against && !narrow ? right("Change") : null, narrow ? null : [right("p99"), right("Active")])),
+    h("tbody", null, busy.map((row) => actionRow(row, chosen, narrow, most, context)), unfolded ? quiet.map((row) => actionRow(row, chosen, narrow, most, context)) : null,
+      quiet.length ? h("tr", { class: "fold", key: "fold" }, h("td"), h("td", { colspan: narrow ? 4 : context.against ? 10 : 9 }, h("button", { type: "button", "data-row": "1", "aria-expanded": unfolded ? "true" : "false", on: { click: toggle } }, plural(quiet.length, "quiet action")))) : null));
 }
 
 function latency(data, context) {
   const { chosen, range } = data;
   const { axis } = range;
   const failures = route().query.get("failures");
-  const query = route().query;
-  const exports_ = address(question(`services/${segment(data.name)}`, { from: query.get("from"), to: query.get("to"), action: chosen.action, format: "csv" }));
   const head = (sub, extra) => h("div", { class: "title" }, h("h2", null, `${failures ? "Failed calls" : "Latency"} of ${chosen.label}`), h("span", { class: "sub" }, sub), extra,
-    h("span", { class: "tools2" }, h("button", { type: "button", "aria-pressed": failures ? "true" : "false", on: { click: () => change({ failures: failures ? null : "1" }) } }, "failures only"), h("a", { href: exports_, download: "" }, "CSV")));
+    h("span", { class: "tools2" }, h("button", { type: "button", "aria-pressed": failures ? "true" : "false", on: { click: () => change({ failures: failures ? null : "1" }) } }, "failures only")));
   if (!chosen.heatmap) return h("section", { class: "section", key: "latency" }, head("no histogram was reported for it", null));
   const { heatmap } = chosen;
   const row = data.actions.find((a) => a.action === chosen.action);
   const lines = [{ name: "p95", values: chosen.p95.values, shown: row && !failures ? quantileText(row.p95) : null }, { name: "p50", values: chosen.p50.values, shown: row && !failures ? quantileText(row.p50) : null }];
-  const strips = [{ ...requestStrip(chosen.requests), last: row ? text(rateOf(row)) : "" }, { ...errorStrip(chosen.errors), last: row ? text(percent(row.error_share)) : "" }];
+  const then = context.against?.chosen?.action === chosen.action ? context.against.chosen : null;
+  if (then) lines.push(...["p95", "p50"].map((name) => ({ name: `${name}, then`, values: then[name].values, then: true })));
+  const strips = [{ ...requestStrip(chosen.requests), last: row ? text(rateOf(row)) : "", then: then?.requests.values }, { ...errorStrip(chosen.errors), last: row ? text(percent(row.error_share)) : "", then: then?.errors.values }];
   const props = {
     axis, heatmap, lines, strips, exemplars: chosen.exemplars, chosen: route().query.get("trace"), tie: context.peekEdge, height: context.narrow() ? 220 : 276,
     open: openTrace,

@@ -3,7 +3,7 @@
 //
 // The kept traces: duration over time, groups of one root, rows. The filter bar does the rest.
 
-import { address, ask, question } from "../api.js";
+import { ask, question } from "../api.js";
 import { h } from "../dom.js";
 import { clock, duration, shown, text, whole } from "../format.js";
 import { decades, key, logShare, severity } from "../marks.js";
@@ -58,7 +58,6 @@ export function draw(data, context) {
     context.draw();
   };
   const open = (point) => go(to(`traces/${segment(point.trace_id)}`));
-  const csv = address(question("traces", { from: route().query.get("from"), to: route().query.get("to"), q: route().query.get("q"), format: "csv", part: "rows" }));
   const count = `${whole(data.total)}${data.total_at_least ? " or more" : ""} kept ${data.total === 1 ? "trace" : "traces"}`;
   const empty = context.frame?.counts.traces ? note("No kept trace matches in this range. A longer range, or fewer parts in the filter, may find some.") : { nothing: "traces", text: "No trace has arrived yet." };
   return {
@@ -66,7 +65,7 @@ export function draw(data, context) {
     verdict: [data.headline.text, data.headline.note].filter(Boolean).join(", ") || count,
     children: !data.total ? [empty] : [
       groups(data),
-      h("section", { key: "scatter" }, h("div", { class: "title" }, h("h2", null, "Duration over time"), h("span", { class: "sub" }, `${count}, log scale`), key([["dot", "trace"], ["diamond", "failed"]]), h("span", { class: "tools2" }, h("button", { type: "button", "aria-pressed": route().query.get("failures") ? "true" : "false", on: { click: () => change({ failures: route().query.get("failures") ? null : "1" }) } }, "failures only"), h("a", { href: csv, download: "" }, "CSV"))),
+      h("section", { key: "scatter" }, h("div", { class: "title" }, h("h2", null, "Duration over time"), h("span", { class: "sub" }, `${count}, log scale`), key([["dot", "trace"], ["diamond", "failed"]]), h("span", { class: "tools2" }, h("button", { type: "button", "aria-pressed": route().query.get("failures") ? "true" : "false", on: { click: () => change({ failures: route().query.get("failures") ? null : "1" }) } }, "failures only"))),
         h("figure", null, h("figcaption", { class: "unseen" }, `${count}; the table below holds them`), scatter({ points: data.points, from: range.start, to: range.end, open }, "Traces: duration over time. Left and right move from trace to trace, Enter opens."))),
       h("section", { class: "section", key: "list" }, table(data, rows, context.narrow()), cursor ? h("p", null, h("button", { type: "button", class: "control", on: { click: load } }, "Show more")) : null),
     ],

@@ -1,0 +1,34 @@
+// Copyright The otelkit Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A recording, dropped on the page or chosen: sent to the viewer, and its time shown.
+
+import { send } from "./api.js";
+import { say } from "./dom.js";
+import { bytes, plural, text } from "./format.js";
+import { change, fixed } from "./state.js";
+
+const MOST = 256 * 2 ** 20; // as the server's limit
+
+const place = document.getElementById("notice");
+function told(words) {
+  place.textContent = words;
+  say(words);
+}
+
+/** Load files one after the other; the last result stays to be read. */
+export async function load(files) {
+  for (const file of files) {
+    told(`Loading ${file.name}, ${text(bytes(file.size))} …`);
+    if (file.size > MOST) return told(`${file.name} was not loaded: it has ${text(bytes(file.size))}, and ${text(bytes(MOST))} is the most. Load it at the start: otelkit dashboard --replay ${file.name}`);
+    let loaded;
+    try {
+      loaded = await send("recordings", file);
+    } catch (error) {
+      return told(`${file.name} was not loaded. ${error.message} ${error.remedy}`);
+    }
+    told(`Loaded ${plural(loaded.lines, "line")} of ${file.name}${loaded.notes.length ? `: ${loaded.notes.join(", ")}` : ""}`);
+    if (loaded.start) change(fixed(loaded.start * 1000 - 1000, loaded.end * 1000 + 1000));
+  }
+  return null;
+}
