@@ -97,7 +97,9 @@ def test_training(receiver: OtlpReceiver) -> None:
 def test_two_processes_of_torchrun(receiver: OtlpReceiver) -> None:
     """Each process records its own part, under the name of the model that the data-parallel wrapper wraps."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert observed(receiver, *launcher, PROGRAMS / "train_together.py") == "both have the same weights: True\n"
+    first, second = observed(receiver, *launcher, PROGRAMS / "train_together.py").splitlines()
+    assert first.startswith("trained to ")
+    assert first == second
     assert numbers(receiver, "inference.requests") == {("torch", "Shared", "train"): 10}
     assert numbers(receiver, "inference.items") == {("torch", "Shared", "train"): 80}
     assert sorted(receiver.totals("inference.requests").values())[-2:] == [5, 5]

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program that has never heard of otelkit: two processes, started by torchrun, train one model together."""
 
+import sys
+
 import torch
 import torch.distributed
 from torch import nn
@@ -28,9 +30,8 @@ if __name__ == "__main__":
         optimizer.zero_grad()
         net(torch.randn(8, 4)).sum().backward()
         optimizer.step()
-    weights = [torch.zeros(2, 4) for _ in range(2)]
-    torch.distributed.all_gather(weights, net.module.layer.weight.detach())
-    if torch.distributed.get_rank() == 0:
-        print(f"both have the same weights: {torch.equal(*weights)}")
+    # Of collective operations only those without tensors of Python's here: gloo's thread may let go of one while the
+    # interpreter ends, which aborts the process ("terminate called without an active exception", pytorch#179291).
     torch.distributed.barrier()  # nobody goes while the other still needs the connection
     torch.distributed.destroy_process_group()
+    sys.stdout.write(f"trained to {net.module.layer.weight.sum().item():.4f}\n")
