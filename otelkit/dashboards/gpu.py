@@ -109,8 +109,9 @@ GPU = Dashboard(
     "GPU Performance",
     "What GPUs do, and whether they are too hot, too full or broken.",
     (
-        *programs(series(semconv.HW_GPU_UTILIZATION)),
-        choice("gpu", "GPU", semconv.HW_ID, series(semconv.HW_GPU_UTILIZATION)),
+        # Parts of a GPU (MIG) have memory and no utilization of their own.
+        *programs(series(semconv.HW_GPU_MEMORY_USAGE)),
+        choice("gpu", "GPU", semconv.HW_ID, series(semconv.HW_GPU_MEMORY_USAGE)),
     ),
     (_WORK, _FLOWS, _HEALTH),
 )

@@ -19,11 +19,18 @@ _FAILED = 0.05
 
 _NO_BATCH = "only programs whose batch engine is instrumented, or that report jobs by hand, have these"
 
+# What both have, a run of a background job has without an engine.
 _runs = Drawing(
-    _MATCHERS, by=(semconv.JOB,), empty="No @otelkit.job", may_be_empty="only programs with @otelkit.job have these"
+    (*_MATCHERS, f'{label(semconv.BATCH_ENGINE)}=""'),
+    by=(semconv.JOB,),
+    empty="No @otelkit.job",
+    may_be_empty="only programs with @otelkit.job have these",
 )
 _tasks = Drawing(
-    _MATCHERS, by=(semconv.BATCH_ENGINE, semconv.JOB), empty="No batch engine reports", may_be_empty=_NO_BATCH
+    (*_MATCHERS, f'{label(semconv.BATCH_ENGINE)}!=""'),
+    by=(semconv.BATCH_ENGINE, semconv.JOB),
+    empty="No batch engine reports",
+    may_be_empty=_NO_BATCH,
 )
 _batches = Drawing(CHOSEN, by=(semconv.BATCH_ENGINE,), empty="No batch engine reports", may_be_empty=_NO_BATCH)
 
@@ -53,10 +60,13 @@ _BACKGROUND = Row(
             unit_of(semconv.JOB_LAST_SUCCESS),
             f"time() - {total(series(semconv.JOB_LAST_SUCCESS, *_MATCHERS), semconv.JOB, how='max')}", width=8,
         ),
-        _runs.quantile(semconv.JOB_DURATION, "Duration, p95", "95 of 100 runs are over within this time."),
+        _runs.quantile(semconv.JOB_DURATION, "Duration, p95", "95 of 100 runs are over within this time.", width=8),
         _runs.level(
-            semconv.JOB_ACTIVE, "Running", "Runs, and jobs of batches, that are started and not yet ended.",
-            kind="stacked",
+            semconv.JOB_ACTIVE, "Running", "Runs that are started and not yet ended.", kind="stacked", width=8,
+        ),
+        _runs.rate(
+            semconv.JOB_FAILURES, "Failed runs by type", "Runs of background jobs that failed, per second, by class.",
+            semconv.ERROR_TYPE, width=8, empty="No errors",
         ),
     ),
 )  # fmt: skip
@@ -79,6 +89,7 @@ _BATCHES = Row(
             semconv.JOB_PENDING, "Waiting", "Jobs submitted and not yet started. What only rises: too few workers.",
             kind="stacked",
         ),
+        _tasks.level(semconv.JOB_ACTIVE, "Running", "Jobs that are started and not yet ended.", kind="stacked"),
         _tasks.quantile(semconv.JOB_QUEUE_TIME, "Queue time, p95", "From a job's submission to its start."),
         _tasks.quantile(semconv.JOB_DURATION, "Job duration, p95", "95 of 100 jobs are over within this time."),
         _tasks.rate(
@@ -87,10 +98,6 @@ _BATCHES = Row(
         ),
         _tasks.rate(
             semconv.JOB_RETRIES, "Retries", "Jobs per second that were given back to be run again.", empty="No retries",
-        ),
-        _runs.rate(
-            semconv.JOB_FAILURES, "Failed runs by type", "Runs of background jobs that failed, per second, by class.",
-            semconv.ERROR_TYPE, empty="No errors",
         ),
     ),
 )  # fmt: skip

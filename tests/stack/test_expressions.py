@@ -1,0 +1,147 @@
+# Copyright The otelkit Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every expression of every dashboard and rule, executed on a Prometheus that has what programs send to it."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import urllib.error
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from stack import parts
+from stack.ports import Ports
+from support.otlp_receiver import OtlpReceiver
+from support.stack_queries import Prometheus, ask, wait_for
+from support.talking_program import TalkingProgram
+
+from otelkit.rules.expressions import Expression, expressions
+
+pytestmark = pytest.mark.stack
+
+PROGRAMS = Path(__file__).with_name("programs")
+FAKE_NVML = Path(__file__).parents[1] / "devices" / "fake_nvml" / "nvml.c"
+WINDOW = "5m"
+DEMO_S = 5
+
+MAY_BE_EMPTY = {
+    "Inference / Inside a step / Sessions": "magika's ONNX Runtime is not instrumented here",
+    "System Overview / Machine, as each instance sees it / Disks": "this container may have no block device",
+    "System Overview / Machine, as each instance sees it / Filesystems": "this container may have no filesystem",
+    "System Overview / Machine, in detail / Disks busy": "this container may have no block device",
+    "System Overview / Machine, in detail / Disk operations": "this container may have no block device",
+    "System Overview / Machine, in detail / Time of disk operations": "this container may have no block device",
+    "System Overview / Machine, in detail / Swap": "the kernel may not tell",
+    "System Overview / Machine, in detail / CPU frequency": "virtual machines hide it",
+    "System Overview / Processes / Disk": "/proc/PID/io may be closed",
+}
+"""What this run cannot be sure to show, and why. All others have values here, GPUs included."""
+
+ALL = list(expressions(WINDOW))
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Prometheus alone, with the committed rules; the demo, the whole vocabulary and three GPUs send to it."""
+    folder = tmp_path_factory.mktemp("expressions")
+    address = Ports(free=True).address(9090)
+    part = parts.prometheus(folder, address, {"collectors": [], "programs": [], "telemetry": []}, scrape_s=1)
+    with ExitStack() as closing:
+        closing.callback(part.stop)
+        part.start()
+        part.wait_ready()
+        receiver = closing.enter_context(OtlpReceiver())
+        sent = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"http://{address}/api/v1/otlp/v1/metrics",
+        }
+        driver = {"LD_LIBRARY_PATH": str(compiled(folder)), "OTEL_SERVICE_NAME": "trainer"}
+        start = closing.enter_context
+        program = start(TalkingProgram(PROGRAMS / "vocabulary.py", folder, OTEL_SERVICE_NAME="orders", **sent))
+        gpus = start(TalkingProgram(PROGRAMS / "gpu.py", folder, **driver, **sent))
+        # Scraped as well, under a name of its own: the other road, and what only scrapes tell.
+        target = [{"targets": [urlsplit(program.answer).netloc.replace("localhost", "127.0.0.1")]}]
+        (folder / "prometheus" / "targets" / "programs.yaml").write_text(json.dumps(target))
+        start(TalkingProgram(PROGRAMS / "demo.py", folder, str(DEMO_S), OTEL_SERVICE_NAME="demo", **sent))
+        for each in (program, gpus):
+            assert each.say("flush") == "True"
+        yield Prometheus(f"http://{address}")
+
+
+def compiled(folder: Path) -> Path:
+    """Return a folder with the fake driver of tests/devices."""
+    compiler = shutil.which("gcc")
+    assert compiler, "Expected gcc on PATH, to compile the fake NVML."
+    library = folder / "nvml" / "libnvidia-ml.so.1"
+    library.parent.mkdir()
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(FAKE_NVML)], check=True)
+    return library.parent
+
+
+def values(prometheus: Prometheus, expression: Expression) -> list[float]:
+    """Execute it; a share of nothing is no value."""
+    try:
+        found = prometheus.query(expression.text)
+    except urllib.error.HTTPError as error:
+        pytest.fail(f"{expression.where}: {expression.text}\n{error.read().decode()}")
+    numbers = [float(each["value"][1]) for each in found]
+    return [number for number in numbers if not math.isnan(number)]
+
+
+def test_none_errs_and_none_is_empty_but_those_listed(prometheus: Prometheus) -> None:
+    """Panels, choices and recording rules; rates need a second export, rules a second evaluation."""
+    expected = [each for each in ALL if each.kind != "alert" and each.where not in MAY_BE_EMPTY]
+    missing = expected
+
+    def all_there() -> bool:
+        nonlocal missing
+        missing = [each for each in missing if not values(prometheus, each)]
+        return not missing
+
+    wait_for(all_there, said=lambda: "\n".join(f"{each.where}: {each.text}" for each in missing))
+    for each in ALL:
+        values(prometheus, each)
+
+
+def test_what_may_be_empty_is_said_to_be(prometheus: Prometheus) -> None:
+    """The dashboards give a reason for each of the list, and the list names nothing that is not there."""
+    reasons = {each.where: each.may_be_empty for each in ALL}
+    assert set(MAY_BE_EMPTY) <= set(reasons)
+    assert all(reasons[where] for where in MAY_BE_EMPTY)
+
+
+def test_prometheus_finds_nothing_wrong_with_the_rules(prometheus: Prometheus) -> None:
+    """Every committed rule is evaluated without an error."""
+
+    def rules() -> list[dict[str, str]]:
+        groups = ask(f"{prometheus._url}/api/v1/rules")["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    wait_for(lambda: rules() and all(rule["health"] != "unknown" for rule in rules()), said=rules)
+    names = [rule["name"] for rule in rules()]
+    assert sorted(names) == sorted(each.where for each in ALL if each.kind in ("recording", "alert"))
+    assert [rule for rule in rules() if rule["health"] != "ok"] == []
+
+
+def test_the_latency_panels_have_exemplars(prometheus: Prometheus) -> None:
+    """Which Grafana draws as points, with the ids of traces."""
+    for where in ("Services / Requests, errors, durations / Response time", "Inference / Steps / Duration"):
+        (drawn,) = [each for each in ALL if each.where == where and each.exemplars]
+        found = wait_for(lambda text=drawn.text: prometheus.exemplars(text))
+        assert all(len(each.trace) == 32 for each in found)
+
+
+def test_gpus_are_told_apart(prometheus: Prometheus) -> None:
+    """Three devices and two instances of one of them, each once, by what identifies it."""
+    (choice,) = [each for each in ALL if each.where == "GPU Performance / GPU"]
+    devices = {each["metric"]["hw_id"] for each in prometheus.query(choice.text)}
+    assert {each.partition("-")[0] for each in devices} == {"GPU", "MIG"}
+    (panel,) = [each for each in ALL if each.where == "GPU Performance / Work / Memory in use"]
+    drawn = [each["metric"]["hw_id"] for each in prometheus.query(panel.text)]
+    assert len(drawn) == len(set(drawn)) > 1
