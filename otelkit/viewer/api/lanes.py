@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from otelkit import semconv
 from otelkit.viewer.analysis import wording
 from otelkit.viewer.api.context import Context
 from otelkit.viewer.api.jobs import Jobs
-from otelkit.viewer.api.shapes.batch import JobBlock, Straggler, WorkerLane
+from otelkit.viewer.api.shapes.batch import Gap, JobBlock, Straggler, WorkerLane
 from otelkit.viewer.api.timing import SECOND, Span
 from otelkit.viewer.store import Span as Stored
 from otelkit.viewer.store import TraceQuery
@@ -47,12 +48,12 @@ def read(context: Context, span: Span, jobs: Jobs, limit: float | None) -> Drawn
     workers: dict[str, list[Stored]] = {}
     for each in spans:
         workers.setdefault(_worker(each), []).append(each)
-    names = {key: f"worker {number}" for number, key in enumerate(sorted(workers), start=1)}
+    chains = _replaced(workers, jobs.workers)
+    names = {key: f"worker {number}" for number, chain in enumerate(chains, start=1) for key in chain}
     counted = jobs.count("completed", "failed", "cancelled")
     shown = sum(_size(each) for each in spans)
     whole = shown >= 0.95 * counted
-    lanes = [_lane(names[key], of, span, limit, whole) for key, of in sorted(workers.items())]
-    lanes.sort(key=lambda lane: int(lane.name.split()[1]))
+    lanes = [_lane(names[chain[0]], [workers[key] for key in chain], span, limit, whole) for chain in chains]
     return Drawn(lanes[:MOST_LANES], _note(shown, counted, searched), _stragglers(spans, names, limit))
 
 
@@ -84,13 +85,48 @@ def _worker(span: Stored) -> str:
     return f"{process} {span.attributes.get('thread.id', '')}"
 
 
+def _replaced(workers: dict[str, list[Stored]], places: float | None) -> list[list[str]]:
+    """
+    Return the workers of each lane, one after the other.
+
+    A worker that begins when all places of its engine are taken, and one of them has done its last in the same batch,
+    has taken that place: a pool recycles its processes, or one died. Without the number of places each has a lane.
+    """
+    begins = {key: min(each.start_ns for each in of) for key, of in workers.items()}
+    ends = {key: max(each.end_ns for each in of) for key, of in workers.items()}
+    batches = {key: {each.trace_id for each in of} for key, of in workers.items()}
+    chains: list[list[str]] = []
+    for key in sorted(workers, key=lambda key: (begins[key], key)):
+        free = [
+            chain
+            for chain in chains
+            if places is not None
+            and len(chains) >= max(1, places)
+            and ends[chain[-1]] <= begins[key]
+            and batches[chain[-1]] & batches[key]
+        ]
+        if free:
+            max(free, key=lambda chain: ends[chain[-1]]).append(key)
+        else:
+            chains.append([key])
+    return sorted(chains)
+
+
+def _gaps(parts: Sequence[Sequence[Stored]]) -> list[Gap]:
+    gaps = []
+    for before, after in itertools.pairwise(parts):
+        end, start = max(each.end_ns for each in before) / SECOND, min(each.start_ns for each in after) / SECOND
+        gaps.append(Gap(start=end, end=start, label=f"replaced, {wording.duration(start - end)} lost"))
+    return gaps
+
+
 def _size(span: Stored) -> int:
     size = span.attributes.get(semconv.CHUNK_SIZE, 1)
     return size if isinstance(size, int) else 1
 
 
-def _lane(name: str, spans: list[Stored], span: Span, limit: float | None, whole: bool) -> WorkerLane:
-    spans.sort(key=lambda each: each.start_ns)
+def _lane(name: str, parts: list[list[Stored]], span: Span, limit: float | None, whole: bool) -> WorkerLane:
+    spans = sorted((each for part in parts for each in part), key=lambda each: each.start_ns)
     blocks = [_block(each, limit) for each in spans]
     left, right = max(span.start, blocks[0].start), min(span.end, max(each.end for each in blocks))
     busy, reached = 0.0, left
@@ -102,7 +138,7 @@ def _lane(name: str, spans: list[Stored], span: Span, limit: float | None, whole
         status="warn" if any(each.straggler for each in blocks) else "ok",
         busy=min(1.0, busy / (right - left)) if whole and right > left else None,
         blocks=_merged(blocks),
-        gaps=[],
+        gaps=_gaps(parts),
     )
 
 
