@@ -4,29 +4,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
-import subprocess
 import urllib.error
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from stack import parts
-from stack.ports import Ports
-from support.otlp_receiver import OtlpReceiver
 from support.stack_queries import Prometheus, ask, wait_for
-from support.talking_program import TalkingProgram
+from support.whole_vocabulary import whole_vocabulary
 
 from otelkit.rules.expressions import Expression, expressions
 
 pytestmark = pytest.mark.stack
 
-PROGRAMS = Path(__file__).with_name("programs")
-FAKE_NVML = Path(__file__).parents[1] / "devices" / "fake_nvml" / "nvml.c"
 WINDOW = "5m"
 DEMO_S = 5
 
@@ -48,40 +37,9 @@ ALL = list(expressions(WINDOW))
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Prometheus alone, with the committed rules; the demo, the whole vocabulary and three GPUs send to it."""
-    folder = tmp_path_factory.mktemp("expressions")
-    address = Ports(free=True).address(9090)
-    part = parts.prometheus(folder, address, {"collectors": [], "programs": [], "telemetry": []}, scrape_s=1)
-    with ExitStack() as closing:
-        closing.callback(part.stop)
-        part.start()
-        part.wait_ready()
-        receiver = closing.enter_context(OtlpReceiver())
-        sent = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
-            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"http://{address}/api/v1/otlp/v1/metrics",
-        }
-        driver = {"LD_LIBRARY_PATH": str(compiled(folder)), "OTEL_SERVICE_NAME": "trainer"}
-        start = closing.enter_context
-        program = start(TalkingProgram(PROGRAMS / "vocabulary.py", folder, OTEL_SERVICE_NAME="orders", **sent))
-        gpus = start(TalkingProgram(PROGRAMS / "gpu.py", folder, **driver, **sent))
-        # Scraped as well, under a name of its own: the other road, and what only scrapes tell.
-        target = [{"targets": [urlsplit(program.answer).netloc.replace("localhost", "127.0.0.1")]}]
-        (folder / "prometheus" / "targets" / "programs.yaml").write_text(json.dumps(target))
-        start(TalkingProgram(PROGRAMS / "demo.py", folder, str(DEMO_S), OTEL_SERVICE_NAME="demo", **sent))
-        for each in (program, gpus):
-            assert each.say("flush") == "True"
-        yield Prometheus(f"http://{address}")
-
-
-def compiled(folder: Path) -> Path:
-    """Return a folder with the fake driver of tests/devices."""
-    compiler = shutil.which("gcc")
-    assert compiler, "Expected gcc on PATH, to compile the fake NVML."
-    library = folder / "nvml" / "libnvidia-ml.so.1"
-    library.parent.mkdir()
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(FAKE_NVML)], check=True)
-    return library.parent
+    """Prometheus alone, with the committed rules; the demo, the whole vocabulary and GPUs send to it."""
+    with whole_vocabulary(tmp_path_factory.mktemp("expressions"), DEMO_S) as url:
+        yield Prometheus(url)
 
 
 def values(prometheus: Prometheus, expression: Expression) -> list[float]:
