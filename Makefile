@@ -120,10 +120,14 @@ bench: $(VENV)/.test ## Measure against the rivals and print the table.
 soak: $(VENV)/.test $(VENV)/.wheel ## Record at full rate with 4 workers for ten minutes (ARGS='--minutes 1').
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
-docs: $(VENV)/.wheel ## Write the generated pages.
+docs: $(VENV)/.test $(VENV)/.wheel ## Write the generated pages.
 	$(BIN)/python -m otelkit.config > docs/configuration.md
 	$(BIN)/python -m otelkit._pages self-metrics > docs/self-metrics.md
 	$(BIN)/python -m otelkit._pages secrets > docs/secrets.md
+	$(BIN)/python -m otelkit._pages dashboards-grafana > docs/dashboards-grafana.md
+	$(BIN)/python -m otelkit._pages alerts > docs/alerts.md
+	$(BIN)/otelkit dashboards write collector-config/grafana/dashboards
+	$(BIN)/otelkit rules write collector-config/rules
 	$(BIN)/python -m otelkit.viewer.api.page > docs/dashboard-api.md
 	$(BIN)/python -m otelkit_instrumentation._page constraints.txt > instrumentation/README.md
 

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Callable
 
 from otelkit import semconv
+from otelkit.dashboards import page as dashboards
 from otelkit.masking import rules
+from otelkit.rules import page as alerts
 
 _SELF_METRICS = """\
 <!-- Made by `python -m otelkit._pages self-metrics > docs/self-metrics.md`; a test holds it up to date. -->
@@ -97,7 +99,12 @@ def secrets() -> str:
     return _SECRETS + "".join(f"| {rule.name} | {rule.about} |\n" for rule in rules()) + _SWITCHES
 
 
-PAGES: dict[str, Callable[[], str]] = {"self-metrics": self_metrics, "secrets": secrets}
+PAGES: dict[str, Callable[[], str]] = {
+    "self-metrics": self_metrics,
+    "secrets": secrets,
+    "dashboards-grafana": dashboards.page,
+    "alerts": alerts.page,
+}
 
 if __name__ == "__main__":
     sys.stdout.write(PAGES[sys.argv[1]]())

@@ -71,6 +71,10 @@ class Alert:
             return _duration(threshold)
         return f"{threshold:g} {self.unit}".rstrip()
 
+    def delay_text(self) -> str:
+        """Return how long it must hold, as one would say it."""
+        return _duration(self.delay_s) if self.delay_s else "at once"
+
 
 def _duration(seconds: float) -> str:
     for name, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
