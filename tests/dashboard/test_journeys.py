@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from dashboard.invented.shared import NOW
@@ -108,6 +109,18 @@ def test_fixed_time_stands_still(browser: Browser, demo: Viewer) -> None:
         page.keyboard.press("l")
         expect(page.locator("#live")).to_have_text("Live")
         expect(page).not_to_have_url(re.compile("to="))
+
+
+def test_times_are_in_the_reader_s_zone(browser: Browser, invented: Viewer) -> None:
+    """Those in the server's sentences too; UTC where that is chosen."""
+    began = datetime.fromtimestamp(NOW - 500, UTC)
+    with watched(browser, invented, timezone_id="Asia/Kolkata") as page:
+        show(page, INVENTED["service"])
+        there = began.astimezone(ZoneInfo("Asia/Kolkata"))
+        expect(page.locator(".verdict")).to_contain_text(f"{there:%H:%M}, the rest is as usual")
+        page.keyboard.press("t")
+        page.get_by_label("Times in UTC").click()
+        expect(page.locator(".verdict")).to_contain_text(f"{began:%H:%M}, the rest is as usual")
 
 
 def test_filter_is_in_the_address_and_holds(browser: Browser, demo: Viewer) -> None:

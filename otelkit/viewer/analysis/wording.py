@@ -82,9 +82,9 @@ def count(number: float) -> str:
     return f"{number:,.0f}".replace(",", NARROW).replace("-", MINUS)
 
 
-def time_of_day(seconds: float) -> str:
-    """14:38, in this machine's zone."""
-    return clock.strftime("%H:%M", clock.localtime(seconds))
+def moment(seconds: float) -> str:
+    """2026-11-22T14:38Z: whoever shows the sentence writes it in the zone of whoever reads."""
+    return clock.strftime("%Y-%m-%dT%H:%MZ", clock.gmtime(seconds))
 
 
 def plural(number: int, one: str, many: str = "") -> str:

@@ -36,7 +36,7 @@ def limits(context: Context) -> list[str]:
     most = wording.size(statistics.limit_bytes)
     text = f"kept {wording.age(statistics.retention_s)} or {most}"
     if statistics.oldest_ns:
-        text += f": older than {wording.time_of_day(statistics.oldest_ns / SECOND)} is not here"
+        text += f": older than {wording.moment(statistics.oldest_ns / SECOND)} is not here"
     return [text]
 
 

@@ -26,8 +26,9 @@ $ curl -H "Authorization: Bearer $TOKEN" 'http://127.0.0.1:4318/api/v1/overview?
 ```
 
 Times are Unix seconds, durations seconds, shares 0 to 1, units UCUM. Everything with a time lies on the axis of its
-answer (`range.axis`): equal steps that begin at round times, `null` for a gap. A mistake is answered by 400 and JSON
-that says what was expected, what came, and where; what is not there by 404.
+answer (`range.axis`): equal steps that begin at round times, `null` for a gap. Times within sentences are ISO 8601, in
+UTC; the pages write them in the reader's zone. A mistake is answered by 400 and JSON that says what was expected, what
+came, and where; what is not there by 404.
 
 """
 

@@ -10,6 +10,7 @@ import math
 import msgspec
 from dashboard.invented.shared import COUNT, FINDINGS, NOW, TRACE, chance, line, quantile, rise, shown, usual, wave
 
+from otelkit.viewer.analysis import wording
 from otelkit.viewer.api.shapes import finding, heatmap, service
 
 
@@ -99,7 +100,10 @@ def the_service() -> service.Service:
         _action("get_cart", 22.4, 0, 0.0044, 0.0131, 0.022, 0), _action("on payment.completed", 3.7, 0, 0.0101, 0.0302, 0.052, 0), *quiet,
     ]  # fmt: skip
     head = finding.Headline(
-        text="charge and place fail since 14:38, the rest is as usual", note="", state="findings", judged=9
+        text=f"charge and place fail since {wording.moment(NOW - 500)}, the rest is as usual",
+        note="",
+        state="findings",
+        judged=9,
     )
     return service.Service(
         range=shown(),

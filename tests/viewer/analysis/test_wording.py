@@ -35,6 +35,11 @@ def test_shares_are_percents(share: float, text: str) -> None:
     assert wording.percent(share).replace("\u2009", " ") == text
 
 
+def test_times_are_the_same_for_every_reader() -> None:
+    """UTC, with its date: the page writes them in the zone of whoever reads."""
+    assert wording.moment(1_795_358_290) == "2026-11-22T14:38Z"
+
+
 def test_other_kinds() -> None:
     """Rates, sizes, counts, factors, ages."""
     assert wording.rate(84.2).replace("\u2009", " ") == "84.2 /s"

@@ -79,7 +79,7 @@ def _refused(context: Context, span: Span) -> Finding | None:
     if not count or not span.live:
         return None
     first = refusals[0]
-    since = wording.time_of_day(context.about.started)
+    since = wording.moment(context.about.started)
     text = f"*{wording.plural(count, 'thing was', 'things were')}* refused here since {since}, "
     text += f"most of them {first.reason}. {first.remedy}".rstrip()
     return Finding(

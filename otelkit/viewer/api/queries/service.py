@@ -80,7 +80,7 @@ def _headline(table: Sequence[ActionRow], findings: Sequence[Finding]) -> Headli
         return Headline(text=text, note="", state="usual" if judged else "young", judged=judged)
     failing = [row.label for row in bad if "error_share" in row.abnormal]
     slow = [row.label for row in bad if row.label not in failing]
-    since = f" since {wording.time_of_day(findings[0].since)}"
+    since = f" since {wording.moment(findings[0].since)}"
     said = [
         f"{wording.listed(names)} {verb}"
         for names, verb in ((failing, _verb(failing, "fail")), (slow, _is(slow)))

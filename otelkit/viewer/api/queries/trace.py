@@ -94,7 +94,7 @@ def _usual(context: Context, found: Sequence[Span], root: Span) -> tuple[UsualTr
     if since is not None:
         # What is slow for an hour is not usual: the time before that is.
         others = store.traces(TraceQuery(to_ns=int(since * SECOND), **query))
-        when = f" before {wording.time_of_day(since)}"
+        when = f" before {wording.moment(since)}"
     if len(others) < LEAST_USUAL:
         others, when = store.traces(TraceQuery(to_ns=root.start_ns, **query)), ""
     if len(others) < LEAST_USUAL:

@@ -138,7 +138,7 @@ class Service(msgspec.Struct, kw_only=True):
     One service's page.
 
     Attributes:
-        headline: "charge and place fail since 14:38, the rest is as usual".
+        headline: "charge and place fail since 2026-11-22T14:38Z, the rest is as usual".
         actions: Findings first, then by requests; quiet ones last.
         chosen: The action asked for, else the first one.
     """

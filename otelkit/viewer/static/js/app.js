@@ -5,7 +5,7 @@
 
 import { address, ask, Discontinuous, follow, merge, question, Refused } from "./api.js";
 import { h, morph, say } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, localTimes } from "./format.js";
 import { closeMenu, drawSide, drawTitle, drawTools, failure, PAGES } from "./frame.js";
 import { applyTheme, bindKeys } from "./keyboard.js";
 import { mountRibbon } from "./ribbon.js";
@@ -234,7 +234,7 @@ function announce() {
   const ids = (now.data?.findings ?? []).map((f) => f.id);
   if (findings) {
     const fresh = (now.data?.findings ?? []).find((f) => !findings.has(f.id));
-    if (fresh) say(`${fresh.subject}: ${fresh.sentence.map((p) => p.text).join("")}`);
+    if (fresh) say(localTimes(`${fresh.subject}: ${fresh.sentence.map((p) => p.text).join("")}`));
   }
   findings = new Set(ids);
 }

@@ -166,6 +166,9 @@ export function clock(ms, precision = "min") {
   return today[0] === year && today[1] === month && today[2] === day ? out : `${year}-${pad(month)}-${pad(day)} ${out}`;
 }
 
+/** A sentence of the server's, whose times are ISO 8601 in UTC, with clock times. */
+export const localTimes = (sentence) => sentence?.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\dZ/g, (iso) => clock(Date.parse(iso)));
+
 /** The zone that clock times are in. */
 export function zone() {
   return utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";

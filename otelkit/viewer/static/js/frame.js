@@ -4,7 +4,7 @@
 // What surrounds every page: pages with their counts, who sends, what that costs; filter, range, Live.
 
 import { h, morph, s } from "./dom.js";
-import { clock, count, figures, text, whole } from "./format.js";
+import { clock, count, figures, localTimes, text, whole } from "./format.js";
 import { change, range, route, to, toggleLive } from "./state.js";
 
 const ICONS = {
@@ -125,6 +125,7 @@ export function drawTools(place, connected = true) {
 /** Title and verdict; both are text, `extra` are elements after it. */
 export function drawTitle(title, verdict = "", extra = []) {
   const place = document.getElementById("title");
+  verdict = localTimes(verdict);
   morph(place, [h("h1", null, title), h("p", { class: "verdict", title: verdict }, verdict, extra)]);
   document.title = `${title} · otelkit`;
 }

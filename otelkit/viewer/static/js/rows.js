@@ -4,13 +4,13 @@
 // Pieces that several pages draw: cells, sentences, findings, services as rows, a machine in short.
 
 import { h, s } from "./dom.js";
-import { ABSENT, clock, duration, percent, rate, shown, text, whole } from "./format.js";
+import { ABSENT, clock, duration, localTimes, percent, rate, shown, text, whole } from "./format.js";
 import { bar, decades, dumbbell, key, logShare, severity, spark } from "./marks.js";
 import { segment, to } from "./state.js";
 
 /** A sentence of parts; strong ones are its numbers and names. */
-export const sentence = (parts) => parts.map((part) => (part.strong ? h("b", null, part.text) : part.text));
-export const plainText = (parts) => parts.map((part) => part.text).join("");
+export const sentence = (parts) => parts.map(({ text: said, strong }) => (strong ? h("b", null, localTimes(said)) : localTimes(said)));
+export const plainText = (parts) => localTimes(parts.map((part) => part.text).join(""));
 
 /** A quantile with its ≈ and >. */
 export function quantile(value, tone = "") {
@@ -114,4 +114,4 @@ export function figuresList(entries, large = false, side = null) {
 }
 
 /** One quiet line. */
-export const note = (text_) => h("p", { class: "note" }, text_);
+export const note = (text_) => h("p", { class: "note" }, localTimes(text_));

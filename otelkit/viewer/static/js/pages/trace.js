@@ -5,7 +5,7 @@
 
 import { ask, question } from "../api.js";
 import { h } from "../dom.js";
-import { clock, difference, duration, factor, percent, plural, shown, text, whole } from "../format.js";
+import { clock, difference, duration, factor, localTimes, percent, plural, shown, text, whole } from "../format.js";
 import { copy } from "../keyboard.js";
 import { severity } from "../marks.js";
 import { cols, figuresList, note, sentence } from "../rows.js";
@@ -63,10 +63,10 @@ function pathNames(pieces) {
 
 function against(trace) {
   if (!trace.usual) return trace.usual_note ? note(trace.usual_note) : null;
-  const { rows, traces } = trace.usual;
+  const { rows } = trace.usual;
   const most = Math.max(1e-9, ...rows.map((r) => Math.max(r.here ?? 0, r.usual ?? 0)));
   const large = Math.max(...rows.map((r) => Math.abs(r.difference)));
-  return h("section", { class: "section", id: "usual" }, h("div", { class: "title" }, h("h2", null, "Against the usual trace"), h("span", { class: "sub" }, `median of ${whole(traces)} like it that succeeded; the tick marks it`)),
+  return h("section", { class: "section", id: "usual" }, h("div", { class: "title" }, h("h2", null, "Against the usual trace"), h("span", { class: "sub" }, `${localTimes(trace.usual_note)}; the tick marks it`)),
     h("table", { class: "usual" }, h("caption", { class: "unseen" }, "Time by span name, here and usually"), cols("38%", null, "12%", "12%"),
       h("thead", null, h("tr", { class: "headless" }, ["Span", "Here against usual", "Here", "Difference"].map((t) => h("th", { scope: "col" }, h("span", { class: "unseen" }, t))))),
       h("tbody", null, rows.slice(0, 12).map((r) => h("tr", null,
