@@ -57,7 +57,9 @@ def gateway(tmp_path: Path, secrets: dict[str, str], receiver: OtlpReceiver) -> 
         "COLLECTOR_TRACES_ENDPOINT": receiver.endpoint.removeprefix("http://"),
     }
     overlay = [parts.CONFIG / "secure" / "receive.yaml"]
-    yield from running(parts.collector("gateway", "gateway.yaml", tmp_path, addresses("prometheus"), settings, overlay))
+    part = parts.collector("gateway", "gateway.yaml", tmp_path, addresses("prometheus"), settings, overlay)
+    with running(part) as gateway:
+        yield gateway
 
 
 def addresses(*others: str) -> dict[str, str]:
