@@ -9,7 +9,7 @@ GO ?= go
 # Suites of their own: they need gcc, Go or servers.
 LIGHT := not gpu_fake and not promtool and not collector and not stack and not servers and not engines and not dashboard
 
-.PHONY: help demo test test-gpu test-promtool test-collector stack stack-down test-stack test-servers test-engines test-dashboard screenshots check bench soak docs clean
+.PHONY: help demo test test-gpu test-promtool test-collector stack stack-down test-stack test-servers test-engines test-dashboard screenshots pictures check bench soak docs clean
 
 help: ## List what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -113,6 +113,9 @@ test-dashboard: $(VENV)/.browser $(VENV)/.wheel ## The viewer in a real browser;
 
 screenshots: $(VENV)/.browser $(VENV)/.wheel ## Write docs/dashboard/*.png of a running viewer (URL=http://...?token=...).
 	$(BIN)/python tests/dashboard/screenshots.py '$(URL)'
+
+pictures: $(VENV)/.browser $(VENV)/.wheel $(PROMETHEUS) ## Plot what Prometheus answers to Grafana's panels, into docs/dashboards; needs Go, gcc, chromium.
+	PYTHONPATH=tests:tools $(BIN)/python tests/stack/pictures.py $(ARGS)
 
 bench: $(VENV)/.test ## Measure against the rivals and print the table.
 	$(BIN)/python -m benchmarks $(ARGS)

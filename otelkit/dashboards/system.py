@@ -19,6 +19,7 @@ _FULL = 0.9
 _NO_FILES = "containers may have no block device or filesystem of their own"
 
 _hosts = Drawing(CHOSEN, by=(PROCESS,))
+_used = Drawing((*CHOSEN, f'{label(semconv.SYSTEM_FILESYSTEM_STATE)}="used"'), by=(PROCESS,))
 _processes = Drawing(CHOSEN, by=(PROGRAM, PROCESS))
 _own = Drawing(CHOSEN, by=(PROGRAM,), empty="Nothing to tell", may_be_empty="appears when there is something to tell")
 
@@ -41,8 +42,7 @@ _HOST = Row(
     (
         _hosts.panel("CPU", "Share of the CPUs' time that was not idle.", "percentunit", _busy(), maximum=1.0),
         _hosts.level(
-            semconv.SYSTEM_CPU_UTILIZATION, "CPU by mode", "Mean over the logical CPUs.", semconv.CPU_MODE,
-            how="avg", kind="stacked",
+            semconv.SYSTEM_CPU_UTILIZATION, "CPU by mode", "Mean over the logical CPUs.", semconv.CPU_MODE, how="avg",
         ),
         _hosts.panel(
             "Memory available", "Share that programs can still have without swapping.", "percentunit", _available(),
@@ -50,15 +50,15 @@ _HOST = Row(
         ),
         _hosts.level(
             semconv.SYSTEM_MEMORY_USAGE, "Memory by state", "The states add up to what there is.",
-            semconv.SYSTEM_MEMORY_STATE, kind="stacked",
+            semconv.SYSTEM_MEMORY_STATE,
         ),
         _hosts.rate(
             semconv.SYSTEM_DISK_IO, "Disks", "Bytes per second.", semconv.SYSTEM_DEVICE, semconv.DISK_IO_DIRECTION,
             empty="No block device", may_be_empty=_NO_FILES,
         ),
-        _hosts.level(
+        _used.level(
             semconv.SYSTEM_FILESYSTEM_UTILIZATION, "Filesystems", "Share of the space that is used.",
-            semconv.SYSTEM_FILESYSTEM_MOUNTPOINT, semconv.SYSTEM_FILESYSTEM_STATE, limit=_FULL, maximum=1.0,
+            semconv.SYSTEM_FILESYSTEM_MOUNTPOINT, limit=_FULL, maximum=1.0,
             empty="No filesystem", may_be_empty=_NO_FILES,
         ),
         _hosts.rate(
@@ -97,8 +97,8 @@ _HOST_MORE = Row(
             semconv.NETWORK_IO_DIRECTION, width=8,
         ),
         _hosts.level(
-            semconv.SYSTEM_PAGING_USAGE, "Swap", "Bytes, by state.", semconv.SYSTEM_PAGING_STATE, kind="stacked",
-            width=8, empty="No swap", may_be_empty="the kernel does not tell of swap everywhere",
+            semconv.SYSTEM_PAGING_USAGE, "Swap", "Bytes, by state.", semconv.SYSTEM_PAGING_STATE, width=8,
+             empty="No swap", may_be_empty="the kernel does not tell of swap everywhere",
         ),
         _hosts.level(
             semconv.SYSTEM_CPU_FREQUENCY, "CPU frequency", "Mean over the logical CPUs.", how="avg", width=12,

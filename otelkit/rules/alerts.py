@@ -83,10 +83,10 @@ ALERTS = (
     ),
     Alert(
         "HighLatency", lambda threshold: f"{recordings.SERVICE_P95.name} > {threshold:.15g}", 1.0, "s", 600, "warning",
-        "{{ $labels.service }} of {{ $labels.job }}: p95 is {{ $value | humanizeDuration }}",
+        "{{ $labels.service }}.{{ $labels.action }} of {{ $labels.job }}: p95 is {{ $value | humanizeDuration }}",
         "Five of 100 requests take longer than THRESHOLD. The dashboard's points lead to the traces of slow requests.",
-        SERVICES, (_service,),
-        "the response time that 95 of 100 requests do not exceed is above the threshold",
+        SERVICES, (_service, ("action", semconv.ACTION)),
+        "the response time that 95 of 100 requests to an action do not exceed is above the threshold",
     ),
     Alert(
         "LowThroughput", _throughput, 0.01, "requests/s", 900, "warning",

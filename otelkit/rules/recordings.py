@@ -13,7 +13,6 @@ __all__ = ("RECORDINGS",)
 
 _WINDOW = "5m"
 _ACTION = (PROGRAM, semconv.SERVICE, semconv.ACTION)
-_SERVICE = (PROGRAM, semconv.SERVICE)
 _MODEL = (PROGRAM, semconv.INFERENCE_ENGINE, semconv.INFERENCE_MODEL)
 _STEADY = f'{label(semconv.INFERENCE_WARMUP)}!="true"'
 _NO_CACHE = "only programs whose model has a cache have this"
@@ -57,9 +56,9 @@ SERVICE_ERRORS = Recording(
     "Failed requests per second, by action; 0 where none failed.",
 )
 SERVICE_P95 = Recording(
-    f"job_service:{metric_name(semconv.SERVICE_RESPONSE_TIME)}:p95_5m",
-    quantile(0.95, semconv.SERVICE_RESPONSE_TIME, by=_SERVICE, prefixed=True, window=_WINDOW),
-    "The response time that 95 of 100 requests do not exceed.",
+    f"job_service_action:{metric_name(semconv.SERVICE_RESPONSE_TIME)}:p95_5m",
+    quantile(0.95, semconv.SERVICE_RESPONSE_TIME, by=_ACTION, prefixed=True, window=_WINDOW),
+    "The response time that 95 of 100 requests to an action do not exceed.",
 )
 INFERENCE_P95 = Recording(
     f"job_engine_model:{metric_name(semconv.INFERENCE_DURATION)}:p95_5m",

@@ -111,9 +111,9 @@ FIRES = [
         "HighLatency",
         response_times("2.5", "0+60x60"),
         "20m",
-        {"job": "shop", "service": "Shop"},
-        "Shop of shop: p95 is 2.425s",
-        "otelkit-services?var-service=shop",
+        {"job": "shop", "service": "Shop", "action": "get"},
+        "Shop.get of shop: p95 is 2.425s",
+        "otelkit-services?var-service=shop&var-action=get",
     ),
     Fires(
         "LowThroughput",
