@@ -5,7 +5,8 @@
 
 The system is the one in examples/demo_system. Its numbers go four ways at
 once: to `/metrics`, to OTLP-JSON files, to the screen, and over OTLP to the
-dashboard, where that is installed.
+dashboard, where that is installed; and to the receiver that
+OTEL_EXPORTER_OTLP_ENDPOINT names, where it is set.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ After three minutes the shop's payment provider becomes slow: see how it shows.
   otelkit demo                       until Ctrl-C
   otelkit demo --duration 15         ends by itself
   curl http://localhost:PORT/metrics while it runs; the address is on the screen
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 otelkit demo     to a Collector, too
 """
 
 
@@ -172,16 +174,18 @@ def _watch(header: Header, fault_after_s: float | None, stop: Stop, display: Dis
 
 def _configure(port: int, dashboard_port: int, folder: Path) -> tuple[str, str | None]:
     """Set otelkit up and return the addresses of /metrics and, with the token, of the dashboard."""
+    from otelkit.config import load
     from otelkit.exporters.prometheus import PrometheusReader
     from otelkit.pipeline import current
     from otelkit.viewer import embedded, extra
 
     dashboards: list[str] = []
     embedded.announce = lambda dashboard: dashboards.append(dashboard.url)
+    receiver = [] if load().source("otlp_endpoint") == "default" else ["otlp"]
     otelkit.configure(
         service_name="otelkit-demo",
-        metrics_exporters=["prometheus", "otlp_file"],
-        traces_exporters=["otlp_file"],
+        metrics_exporters=["prometheus", "otlp_file", *receiver],
+        traces_exporters=["otlp_file", *receiver],
         prometheus_host="localhost",
         prometheus_port=port,
         data_folder=str(folder),
