@@ -64,11 +64,10 @@ def _import(arguments: argparse.Namespace, dashboards: list[dict[str, object]]) 
     from otelkit.dashboards.grafana_api import Grafana
 
     grafana = Grafana(arguments.url, arguments.token or os.environ.get(_TOKEN, ""))
-    folder = _folder_uid(arguments.folder)
     would = "would be " if arguments.dry_run else ""
-    if not grafana.has_folder(folder):
-        if not arguments.dry_run:
-            grafana.create_folder(folder, arguments.folder)
+    folder = grafana.folder(arguments.folder)
+    if folder is None:
+        folder = "" if arguments.dry_run else grafana.create_folder(arguments.folder)
         print(f"folder {arguments.folder}: {would}created")
     stayed = 0
     for dashboard in dashboards:
@@ -83,12 +82,6 @@ def _import(arguments: argparse.Namespace, dashboards: list[dict[str, object]]) 
             where = " at " + grafana.put_dashboard(dashboard, folder, overwrite=arguments.overwrite)
         print(f"{title}: {would}{'replaced' if exists else 'created'}{where}")
     return 1 if stayed else 0
-
-
-def _folder_uid(title: str) -> str:
-    """Return the uid of a folder of ours: what Grafana allows of its title."""
-    kept = "".join(each if each.isascii() and each.isalnum() else "-" for each in title.lower())
-    return kept.strip("-")[:40] or "otelkit"
 
 
 def _seconds(text: str) -> int:

@@ -54,13 +54,14 @@ class Grafana:
         """Tell whether there is a dashboard of that uid."""
         return self._call("GET", f"/api/dashboards/uid/{quote(uid, safe='')}", may_be_missing=True) is not None
 
-    def has_folder(self, uid: str) -> bool:
-        """Tell whether there is a folder of that uid."""
-        return self._call("GET", f"/api/folders/{quote(uid, safe='')}", may_be_missing=True) is not None
+    def folder(self, title: str) -> str | None:
+        """Return the uid of the folder of that title, at the top level; None if there is none."""
+        folders = self._call("GET", "/api/folders?limit=1000")
+        return next((each["uid"] for each in folders if each["title"] == title), None)
 
-    def create_folder(self, uid: str, title: str) -> None:
-        """Create a folder."""
-        self._call("POST", "/api/folders", {"uid": uid, "title": title})
+    def create_folder(self, title: str) -> str:
+        """Create a folder and return its uid."""
+        return str(self._call("POST", "/api/folders", {"title": title})["uid"])
 
     def put_dashboard(self, dashboard: Mapping[str, Any], folder: str, *, overwrite: bool) -> str:
         """

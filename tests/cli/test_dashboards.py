@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,9 +61,9 @@ def test_write_says_what_is_wrong_with_the_folder(tmp_path: Path, capsys: pytest
 def test_import_puts_every_dashboard_into_its_folder(grafana: FakeGrafana, capsys: pytest.CaptureFixture[str]) -> None:
     """The folder is made first; what Grafana holds is what `write` writes; the pages' addresses are printed."""
     assert main(["dashboards", "import", "--url", grafana.url]) == 0
-    assert grafana.folders == {"otelkit": "otelkit"}
+    assert grafana.folders == {"uid0": "otelkit"}
     held = {f"{uid}.json": board for uid, board in grafana.dashboards.items()}
-    expected = {name: {**json.loads(text), "id": None, "folderUid": "otelkit"} for name, text in all_rendered().items()}
+    expected = {name: {**json.loads(text), "id": None, "folderUid": "uid0"} for name, text in all_rendered().items()}
     assert held == expected
     assert f"Services: created at {grafana.url}/d/otelkit-services/a-title" in capsys.readouterr().out
 
@@ -99,9 +100,9 @@ def test_a_dry_run_changes_nothing(grafana: FakeGrafana, capsys: pytest.CaptureF
 
 
 def test_a_folder_of_ones_own(grafana: FakeGrafana) -> None:
-    """Its uid is made of its title; one that exists is used."""
+    """By its title; one that exists is used, whoever made it."""
     assert main(["dashboards", "import", "--url", grafana.url, "--folder", "Team Ä / Shop"]) == 0
-    assert grafana.folders == {"team-----shop": "Team Ä / Shop"}
+    assert grafana.folders == {"uid0": "Team Ä / Shop"}
     assert main(["dashboards", "import", "--url", grafana.url, "--folder", "Team Ä / Shop", "--overwrite"]) == 0
     assert len(grafana.folders) == 1
 
@@ -167,3 +168,18 @@ def test_an_interval_is_a_number_of_seconds(seconds: str, capsys: pytest.Capture
         main(["dashboards", "write", "--interval", seconds])
     assert ended.value.code == 2
     assert "from 1 to 86400" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["dashboards", "write"], ["dashboards", "import", "--url", "x"], ["rules", "write"]]
+)
+def test_a_missing_extra_is_named(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the line that installs it."""
+    monkeypatch.setitem(sys.modules, "grafana_foundation_sdk", None)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "no grafana-foundation-sdk and no PyYAML" in error
+    assert "pip install 'otelkit[grafana]'" in error

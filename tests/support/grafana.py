@@ -41,21 +41,22 @@ class FakeGrafana:
 
     def get(self, path: str) -> tuple[int, Any]:
         """Answer a GET."""
-        kind, _, uid = path.removeprefix("/api/").rpartition("/")
-        if kind == "dashboards/uid" and uid in self.dashboards:
+        if path.partition("?")[0] == "/api/folders":
+            return 200, [{"uid": uid, "title": title} for uid, title in self.folders.items()]
+        uid = path.removeprefix("/api/dashboards/uid/")
+        if uid in self.dashboards:
             return 200, {"dashboard": self.dashboards[uid], "meta": {}}
-        if kind == "folders" and uid in self.folders:
-            return 200, {"uid": uid, "title": self.folders[uid]}
-        return 404, {"message": "Dashboard not found" if "dash" in kind else "folder not found"}
+        return 404, {"message": "Dashboard not found"}
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         """Answer a POST."""
         if path == "/api/folders":
-            if body["uid"] in self.folders:
-                return 412, {"message": "the folder has been changed by someone else", "status": "version-mismatch"}
+            if body["title"] in self.folders.values():
+                return 409, {"message": "a folder with the same name already exists in the current location"}
             self.wrote += 1
-            self.folders[body["uid"]] = body["title"]
-            return 200, {"uid": body["uid"], "title": body["title"]}
+            uid = f"uid{len(self.folders)}"
+            self.folders[uid] = body["title"]
+            return 200, {"uid": uid, "title": body["title"]}
         dashboard = body["dashboard"]
         if body["folderUid"] not in self.folders:
             return 400, {"message": "folder not found"}
