@@ -9,6 +9,7 @@ import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -97,6 +98,16 @@ def test_live_moves_by_itself(browser: Browser, demo: Viewer) -> None:
         assert basis
         expect(figure).not_to_have_attribute("title", basis)
         assert page.evaluate("window.mark") == 1
+
+
+def test_new_traces_come_into_the_list(browser: Browser, tmp_path: Path) -> None:
+    """What arrives while somebody looks is there without a reload, newest first."""
+    with run_empty(tmp_path) as viewer, watched(browser, viewer, "#/traces") as page:
+        for number in range(3):
+            trace = _hostile_trace(number)
+            trace["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] = f"call {number}"
+            viewer.send("/v1/traces", trace)
+            expect(page.locator("tbody a.name").first).to_have_text(f"call {number}")
 
 
 def test_fixed_time_stands_still(browser: Browser, demo: Viewer) -> None:
@@ -380,12 +391,11 @@ def test_what_is_not_there_is_said_in_its_place(browser: Browser, invented: View
         expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
 
 
-def _hostile_trace() -> dict[str, object]:
-
+def _hostile_trace(number: int = 0) -> dict[str, Any]:
     now = time.time_ns()
     attribute = {"key": "note", "value": {"stringValue": "<script>window.hacked = 1</script>"}}
     span = {
-        "traceId": "5b8efff798038103d269b633813fc60c",
+        "traceId": f"5b8efff798038103d269b633813fc6{number:02x}",
         "spanId": "eee19b7ec3c1b174",
         "name": "<img src=x onerror=alert(1)>",
         "kind": 1,

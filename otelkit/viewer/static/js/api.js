@@ -54,13 +54,15 @@ async function got(asked, options) {
   throw new Refused(response.status, problem.message || `The viewer refused this (${response.status}).`, problem.remedy || "");
 }
 
+const EVERY = 0.6; // seconds between steps: what arrived is on the screen within one
+
 /** Follow a page; `on` has frame, step, reload, open, lost. Returns a function that ends it. */
 export function follow(asked, columns, on) {
   let source = null;
   let timer = 0;
   let ended = false;
   const open = () => {
-    source = new EventSource(new URL(question("stream", { page: asked, columns }), BASE));
+    source = new EventSource(new URL(question("stream", { page: asked, columns, every: EVERY }), BASE));
     source.addEventListener("open", () => on.open());
     source.addEventListener("frame", (event) => on.frame(JSON.parse(event.data)));
     source.addEventListener("step", (event) => on.step(JSON.parse(event.data)));

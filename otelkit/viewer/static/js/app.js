@@ -20,7 +20,7 @@ const place = Object.fromEntries(["side", "tools", "content", "progress", "notic
 const now = { module: null, asked: "", data: null, frame: null, frameAt: 0, status: null, error: null, key: "", lostSince: null, against: null, againstAt: 0 };
 let abort = null;
 let stop = null;
-let poll = 0;
+let polledAt = 0;
 let held = 0;
 let pending = false;
 let ribbon = null;
@@ -174,13 +174,22 @@ async function load(again = false) {
   }
 }
 
+/** Ask anew for a page that is not followed: something has arrived. */
+function repoll(asked) {
+  if (Date.now() - polledAt < now.module.polled * 1000) return;
+  polledAt = Date.now();
+  ask(asked).then((data) => {
+    if (asked !== now.asked) return;
+    now.data = data;
+    later();
+  }, () => {});
+}
+
 function listen(asked) {
   stop?.();
   stop = null;
   if (document.hidden) return;
   const live = range().live && asked && !now.module.timeless;
-  clearInterval(poll);
-  if (live && now.module.polled) poll = setInterval(() => !document.hidden && asked === now.asked && ask(asked).then((data) => { if (asked === now.asked) { now.data = data; later(); } }, () => {}), 5000);
   const following = live && !now.module.polled ? asked : "";
   stop = follow(following, ribbonColumns(), {
     open: () => {
@@ -188,6 +197,7 @@ function listen(asked) {
       connected();
     },
     frame: (fresh) => {
+      if (live && now.module.polled) repoll(asked);
       try {
         frameArrived(fresh.ribbon && now.frame ? merge(now.frame, fresh) : fresh);
       } catch (error) {

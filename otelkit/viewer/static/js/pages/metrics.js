@@ -10,7 +10,7 @@ import { cols, note } from "../rows.js";
 import { change, go, route, segment, to } from "../state.js";
 
 export const title = () => "Metrics";
-export const polled = true;
+export const polled = 5; // seconds at least
 export const path = (at, context) => ({ path: "metrics", parameters: { search: at.query.get("search"), columns: context.narrow() ? 45 : 90 } });
 
 

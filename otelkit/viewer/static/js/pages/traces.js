@@ -13,7 +13,7 @@ import { change, go, here, route, segment, to } from "../state.js";
 
 let more = { cursor: null, rows: [] };
 export const title = () => "Traces";
-export const polled = true; // a step of it would be the whole of it
+export const polled = 0.5; // seconds at least; a step of it would be the whole of it
 const asked = (at) => ({ name: at.query.get("name"), sort: at.query.get("sort"), failed: at.query.get("failures") ? "true" : null });
 export function path(at, context) {
   more = { cursor: null, rows: [] };
