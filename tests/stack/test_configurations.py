@@ -64,6 +64,14 @@ def test_all_collector_files_are_validated() -> None:
     assert {path.relative_to(CONFIG).as_posix() for path in theirs} == named
 
 
+def test_all_variables_are_in_the_readme() -> None:
+    """Each variable of each file, and none that no file reads."""
+    files = [path for path in CONFIG.rglob("*.yaml") if "compose" not in path.name]
+    read = {name for path in files for name in re.findall(r"\$\{env:(\w+)", path.read_text())}
+    told = set(re.findall(r"`((?:COLLECTOR|JAEGER)_\w+)[`=]", (CONFIG / "README.md").read_text()))
+    assert read == told
+
+
 def test_jaeger_accepts() -> None:
     """Jaeger's own validation, with and without variables."""
     run(parts.JAEGER, "validate", f"--config={CONFIG / 'jaeger.yaml'}")
