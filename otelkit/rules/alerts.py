@@ -68,6 +68,24 @@ def _silent(threshold: float) -> str:
     return f"{total(before, PROGRAM, how='group')} unless {total(series(_uptime), PROGRAM, how='group')}"
 
 
+def _queue(threshold: float) -> str:
+    return f"otelcol_exporter_queue_size / otelcol_exporter_queue_capacity > {threshold:.15g}"
+
+
+def _lost(threshold: float) -> str:
+    # One by one: spans and points have the same labels, and a Collector's names end in _total or not.
+    names = [
+        f"otelcol_exporter_{what}_failed_{items}"
+        for what in ("send", "enqueue")
+        for items in ("spans", "metric_points", "log_records")
+    ]
+    each = [
+        total(f'rate({{__name__=~"{name}(_total)?"}}[5m])', PROGRAM, PROCESS, "exporter") + f" > {threshold:.15g}"
+        for name in names
+    ]
+    return " or ".join(each)
+
+
 def _seconds(seconds: float) -> str:
     return f"{max(1, round(seconds))}s"
 
@@ -168,6 +186,21 @@ ALERTS = (
         "be reached.",
         SYSTEM, (),
         "Prometheus cannot scrape a target; with a Collector behind it, all that it would tell is missing",
+    ),
+    Alert(
+        "CollectorQueueFills", _queue, 0.8, "share", 300, "warning",
+        "{{ $labels.exporter }} at {{ $labels.instance }}: the queue is {{ $value | humanizePercentage }} full",
+        "More than THRESHOLD of a Collector's queue is taken: what it sends to is down, refuses or is slow. A full "
+        "queue refuses, and programs begin to keep and then to drop.",
+        SYSTEM, (),
+        "a Collector's queue of what waits to be sent is fuller than the threshold",
+    ),
+    Alert(
+        "CollectorLoses", _lost, 0.0, "items/s", 300, "critical",
+        "{{ $labels.exporter }} at {{ $labels.instance }} loses {{ $value | humanize }} items a second",
+        "A Collector gives up more than THRESHOLD: spans, points or records that it could neither send nor keep.",
+        SYSTEM, (),
+        "a Collector could neither send nor queue something, all the time",
     ),
 )  # fmt: skip
 """In the order of the docs."""

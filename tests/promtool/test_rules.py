@@ -70,6 +70,7 @@ CHIP = 'job="ml",instance="a",hw_id="GPU-1",hw_name="H200",hw_sensor_location="g
 CHIP_SEEN_BY_ANOTHER = CHIP.replace('instance="a"', 'instance="b"')
 CHIP_MEMORY = CHIP.replace('="gpu"', '="memory"')
 HOST = 'job="shop",instance="a b"'
+COLLECTOR = 'job="telemetry",instance="gateway:8890",exporter="otlp_grpc/traces"'
 JOB = 'job="shop",instance="a",job_name="clean up"'
 EXPORTS = 'job="shop",instance="a",otelkit_exporter="otlp"'
 DROPS = 'job="shop",instance="a",otelkit_metric="spans",otelkit_reason="queue full"'
@@ -233,6 +234,28 @@ FIRES = [
         "shop at a b cannot be scraped",
         "otelkit-system",
     ),
+    Fires(
+        "CollectorQueueFills",
+        {
+            f"otelcol_exporter_queue_size{{{COLLECTOR}}}": "0+100x9 900x20",
+            f"otelcol_exporter_queue_capacity{{{COLLECTOR}}}": "1000x20",
+        },
+        "15m",
+        {"job": "telemetry", "instance": "gateway:8890", "exporter": "otlp_grpc/traces"},
+        "otlp_grpc/traces at gateway:8890: the queue is 90% full",
+        "otelkit-system",
+    ),
+    *(
+        Fires(
+            "CollectorLoses",
+            {f"otelcol_exporter_{name}{{{COLLECTOR}}}": "0+60x30"},
+            "12m",
+            {"job": "telemetry", "instance": "gateway:8890", "exporter": "otlp_grpc/traces"},
+            "otlp_grpc/traces at gateway:8890 loses 1 items a second",
+            "otelkit-system",
+        )
+        for name in ("send_failed_spans", "send_failed_metric_points_total", "enqueue_failed_log_records")
+    ),
 ]
 
 QUIET = [
@@ -355,6 +378,25 @@ QUIET = [
         },
         "45m",
     ),
+    Quiet(
+        "CollectorQueueFills",
+        "half full",
+        {
+            f"otelcol_exporter_queue_size{{{COLLECTOR}}}": "500x20",
+            f"otelcol_exporter_queue_capacity{{{COLLECTOR}}}": "1000x20",
+        },
+        "15m",
+    ),
+    Quiet(
+        "CollectorQueueFills",
+        "full for a moment",
+        {
+            f"otelcol_exporter_queue_size{{{COLLECTOR}}}": "0x5 1000x2 0x20",
+            f"otelcol_exporter_queue_capacity{{{COLLECTOR}}}": "1000x30",
+        },
+        "11m",
+    ),
+    Quiet("CollectorLoses", "long ago", {f"otelcol_exporter_send_failed_spans{{{COLLECTOR}}}": "500x30"}, "15m"),
     Quiet("TelemetryTargetDown", "it answers", {f"up{{{HOST}}}": "1x20"}, "15m"),
     Quiet("TelemetryTargetDown", "it was restarted", {f"up{{{HOST}}}": "1 0 0 0 1x20"}, "10m"),
 ]
@@ -390,7 +432,7 @@ def expected_of(case: Fires) -> dict[str, Any]:
     return {"exp_labels": {**case.labels, "severity": alert.severity}, "exp_annotations": texts}
 
 
-@pytest.mark.parametrize("case", FIRES, ids=lambda case: f"{case.alert}-{case.summary}")
+@pytest.mark.parametrize("case", FIRES, ids=lambda case: f"{case.alert}-{next(iter(case.values))}")
 def test_an_alert_fires(tmp_path: Path, case: Fires) -> None:
     """With its labels, its texts and the way to its dashboard."""
     check(tmp_path, rendered(), case, [expected_of(case)])

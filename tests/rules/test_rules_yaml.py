@@ -20,8 +20,13 @@ from otelkit.rules.rule import Alert
 from otelkit.rules.rules_yaml import rendered
 
 COMMITTED = Path(__file__).parents[2] / "collector-config" / "rules"
-NOT_OURS = {"up"}
-"""Metrics that Prometheus makes."""
+COLLECTORS = {
+    f"otelcol_exporter_{what}_failed_{items}(_total)?"
+    for what in ("send", "enqueue")
+    for items in ("spans", "metric_points", "log_records")
+}
+NOT_OURS = {"up", "otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"} | COLLECTORS
+"""Metrics that Prometheus and Collectors make."""
 
 
 def test_the_committed_rules_are_current() -> None:
