@@ -263,3 +263,25 @@ def test_beyond_its_bytes_the_oldest_goes(tmp_path: Path) -> None:
         assert max(each.start_ns for each in left) == base_ns + 49 * 60 * SECOND_NS
         assert min(each.start_ns for each in left) > base_ns
         assert store.statistics().spans == len(left)
+
+
+def test_a_folder_of_an_older_otelkit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its traces stay, its points do not, and it says so; a folder of a newer one is left alone."""
+    with Viewer(tmp_path) as viewer:
+        viewer.post("/v1/traces", traces(span("kept")))
+        viewer.post("/v1/metrics", metrics(number("n", 1), histogram("h", [1], [1, 1])))
+    file = sqlite3.connect(tmp_path / "viewer.sqlite")
+    file.execute("CREATE TABLE chunks (id INTEGER PRIMARY KEY)")
+    file.execute("PRAGMA user_version = 1")
+    file.close()
+    with Viewer(tmp_path) as viewer:
+        assert [each.root_name for each in viewer.store.traces(TraceQuery())] == ["kept"]
+        assert viewer.store.series() == []
+        assert "its traces are kept, its metrics begin anew" in caplog.text
+        assert viewer.post("/v1/metrics", metrics(number("n", 2))).status == 200
+        assert viewer.values("n") == {(): [2.0]}
+    file = sqlite3.connect(tmp_path / "viewer.sqlite")
+    file.execute("PRAGMA user_version = 99")
+    file.close()
+    with pytest.raises(ConfigurationError, match="its format is 99"):
+        Store(tmp_path)

@@ -17,8 +17,9 @@ import numpy as np
 
 from otelkit.viewer.analysis import buckets, curve
 from otelkit.viewer.analysis.curve import Points, Rise, Times
+from otelkit.viewer.analysis.curves import NEVER, Curves, Readings, means_by_group, rises_by_group
 from otelkit.viewer.api.filters import look_up
-from otelkit.viewer.store import ExponentialPoint, Histograms, Numbers, Reading, Series
+from otelkit.viewer.store import ExponentialPoint, Flat, Reading, Series, resolution_for
 
 Key = tuple[str, ...]
 
@@ -118,49 +119,148 @@ def key_of(series: Series, by: Sequence[str]) -> Key:
 
 def sums(store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: Times, gap: int, births: Births) -> Groups:
     """Add up what sums rose by."""
-    columns = store.numbers([each.id for each in chosen], int(edges[0]) - gap, int(edges[-1]) + gap)
-    groups: Groups = {}
-    for series in chosen:
-        read = columns.get(series.id)
-        if read is not None and len(read.times_ns):
-            values = _floats(read.values)
-            points = Points(_times(read.times_ns), _times(read.starts_ns), values, values[:, None])
-            _add(groups, series, by, points, edges, gap, births, None)
-    return groups
+    groups = _Adding(chosen, by, edges, gap, births)
+    for points in store.number_columns(groups.ids, *_around(edges, gap), _step(edges)):
+        values = points.columns["values"]
+        groups.add(points, values, values[:, None], None)
+    return groups.found
 
 
 def distributions(
     store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: Times, gap: int, births: Births
 ) -> Groups:
     """Add up histograms, of either kind."""
-    groups: Groups = {}
-    begin, end = int(edges[0]) - gap, int(edges[-1]) + gap
-    plain = [each for each in chosen if each.metric.kind == "histogram"]
-    found = store.histograms([each.id for each in plain], begin, end)
-    for series in plain:
-        for read in found.get(series.id, ()):
-            _add(groups, series, by, _points(read), edges, gap, births, read.bounds)
+    begin, end = _around(edges, gap)
+    groups = _Adding([each for each in chosen if each.metric.kind == "histogram"], by, edges, gap, births)
+    for bounds, points in store.histogram_columns(groups.ids, begin, end, _step(edges)):
+        # A sum that was not sent is NaN, and must not spoil those of others.
+        values = np.column_stack((points.columns["buckets"], np.nan_to_num(points.columns["sums"])))
+        groups.add(points, points.columns["counts"], values, bounds)
     others = [each for each in chosen if each.metric.kind == "exponential_histogram"]
     raw = store.exponential_histograms([each.id for each in others], begin, end) if others else {}
     for series in others:
         if raw.get(series.id):
-            _add(groups, series, by, _exponential_points(raw[series.id]), edges, gap, births, buckets.GRID)
-    return groups
+            _add(groups.found, series, by, _exponential_points(raw[series.id]), edges, gap, births, buckets.GRID)
+    return groups.found
 
 
-def _times(column: array[int]) -> Times:
-    return np.frombuffer(column, dtype=column.typecode).astype(np.int64, copy=False)
+def _step(edges: Times) -> int:
+    return int(edges[1] - edges[0])
 
 
-def _floats(column: array[Any]) -> curve.Floats:
-    return np.frombuffer(column, dtype=column.typecode).astype(np.float64, copy=False)
+def _around(edges: Times, gap: int) -> tuple[int, int]:
+    """Return the range in which the points around all edges lie."""
+    apart = max(gap, resolution_for(_step(edges)))
+    return int(edges[0]) - apart, int(edges[-1]) + apart
 
 
-def _points(read: Histograms) -> Points:
-    """Put each point's sum behind its buckets; one that was not sent is NaN, and must not spoil those of others."""
-    rows = _floats(read.buckets).reshape(-1, read.stride)
-    values = np.column_stack((rows, np.nan_to_num(_floats(read.sums))))
-    return Points(_times(read.times_ns), _times(read.starts_ns), _floats(read.counts), values)
+class _Adding:
+    """
+    Series on their way into groups.
+
+    Attributes:
+        ids: Of the series.
+        found: The groups.
+    """
+
+    def __init__(
+        self, chosen: Sequence[Series], by: Sequence[str], edges: Times, gap: int, births: Births | None
+    ) -> None:
+        self._series = {each.id: each for each in chosen}
+        self._by, self._edges, self._gap, self._births = by, edges, gap, births
+        self.ids = list(self._series)
+        self.found: Groups = {}
+
+    def add(self, points: Flat, totals: curve.Floats, values: curve.Floats, bounds: buckets.Bounds | None) -> None:
+        """Add what some series rose by."""
+        of = self.of(points)
+        assert self._births is not None
+        begins = points.offsets[:-1]
+        firsts, starts = points.times_ns[begins].tolist(), points.columns["starts_ns"][begins].tolist()
+        totals, values = self._cumulative(of, points, totals, values)
+        zeros: list[int | None] = []
+        for row, (series, first, start) in enumerate(zip(of, firsts, starts, strict=True)):
+            if series.metric.temporality == "delta":
+                zeros.append(_zero_of_differences(first, start, _interval(points, row), self._gap))
+            else:
+                zeros.append(self._births.zero(series, first, start, self._gap))
+        keys, places = self.keys(of)
+        curves = Curves(
+            points.offsets,
+            points.times_ns,
+            self._starts(of, points),
+            totals,
+            values,
+            np.array([NEVER if zero is None else zero for zero in zeros], dtype=np.int64),
+            places,
+        )
+        # Merged points are as far apart as that without a gap between them.
+        gap = max(self._gap, resolution_for(_step(self._edges)))
+        rises = rises_by_group(curves, self._edges, gap, len(keys))
+        for key, rise in zip(keys, rises, strict=True):
+            self._join(key, rise, bounds)
+        for row, place in enumerate(places.tolist()):
+            times = points.times_ns[begins[row] : int(points.offsets[row + 1])]
+            self.found[keys[place]].seen(times, zeros[row])
+
+    def of(self, points: Flat) -> list[Series]:
+        """Return the series of points."""
+        return [self._series[number] for number in points.series.tolist()]
+
+    def keys(self, of: Sequence[Series]) -> tuple[list[Key], Any]:
+        """Return the keys of series, each once, and which of them each series has."""
+        places: dict[Key, int] = {}
+        each = [places.setdefault(key_of(series, self._by), len(places)) for series in of]
+        return list(places), np.array(each, dtype=np.intp)
+
+    def _join(self, key: Key, rise: Rise, bounds: buckets.Bounds | None) -> None:
+        group = self.found.get(key)
+        if group is None:
+            self.found[key] = Group(rise, bounds)
+            return
+        if group.bounds != bounds:
+            rise, group.inexact = rebucketed(rise, bounds or (), group.bounds or ()), True
+        group.rise.add(rise)
+
+    @staticmethod
+    def _cumulative(
+        of: Sequence[Series], points: Flat, totals: curve.Floats, values: curve.Floats
+    ) -> tuple[curve.Floats, curve.Floats]:
+        """Add up what series of delta temporality report."""
+        differences = [row for row, series in enumerate(of) if series.metric.temporality == "delta"]
+        if not differences:
+            return totals, values
+        totals, values = totals.astype(np.float64), values.copy()
+        for row in differences:
+            begin, end = int(points.offsets[row]), int(points.offsets[row + 1])
+            totals[begin:end] = np.cumsum(totals[begin:end])
+            values[begin:end] = np.cumsum(values[begin:end], axis=0)
+        return totals, values
+
+    @staticmethod
+    def _starts(of: Sequence[Series], points: Flat) -> Times:
+        """Return the starts; those of differences are no resets."""
+        starts = points.columns["starts_ns"]
+        differences = np.array([series.metric.temporality == "delta" for series in of], dtype=np.bool_)
+        if not differences.any():
+            return starts
+        return np.where(np.repeat(differences, np.diff(points.offsets)), 0, starts)
+
+
+def _interval(points: Flat, row: int) -> int:
+    """Return the typical distance of a series' reports, which merged points stand for several of; 0: not known."""
+    begin, end = int(points.offsets[row]), int(points.offsets[row + 1])
+    apart = curve.typical_interval(points.times_ns[begin:end])
+    if "merged" not in points.columns:
+        return apart
+    return int(apart / max(1.0, float(np.median(points.columns["merged"][begin:end]))))
+
+
+def _zero_of_differences(first: int, start: int, interval: int, gap: int) -> int | None:
+    """Return when the first difference began, if that is known, or can be guessed."""
+    if 0 < start < first and first - start <= gap:
+        return start
+    return first - interval if interval else None
 
 
 def _exponential_points(raw: Sequence[ExponentialPoint]) -> Points:
@@ -219,29 +319,37 @@ def gauges(store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: T
 
     A process that ended does not count any more.
     """
-    columns = store.numbers([each.id for each in chosen], int(edges[0]) - gap, int(edges[-1]))
-    groups: Groups = {}
+    groups = _Adding(chosen, by, edges, gap, None)
     averaged: dict[Key, curve.Floats] = {}
-    for series in chosen:
-        read = columns.get(series.id)
-        if read is None or not len(read.times_ns):
-            continue
-        times = _times(read.times_ns)
-        rise = _readings(times, read, edges, gap)
-        key = key_of(series, by)
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = Group(rise)
-        else:
-            group.rise.add(rise)
-        group.seen(times)
-        if series.metric.kind == "gauge":
-            averaged.setdefault(key, np.zeros(len(edges) - 1))[rise.known] += 1
-    for key, counts in averaged.items():
-        groups[key].rise.values /= np.maximum(counts, 1.0)[:, None]
-    return groups
+    for points in store.number_columns(groups.ids, _around(edges, gap)[0], int(edges[-1]), _step(edges)):
+        of = groups.of(points)
+        keys, places = groups.keys(of)
+        values, counts = means_by_group(_readings(of, points, places), edges, gap, len(keys))
+        for place, key in enumerate(keys):
+            rise = Rise(values[place][:, None], counts[place] > 0)
+            group = groups.found.get(key)
+            if group is None:
+                groups.found[key] = Group(rise)
+            else:
+                group.rise.add(rise)
+        for row, place in enumerate(places.tolist()):
+            groups.found[keys[place]].seen(points.times_ns[points.offsets[row] : points.offsets[row + 1]])
+        for place in {
+            place for series, place in zip(of, places.tolist(), strict=True) if series.metric.kind == "gauge"
+        }:
+            known = averaged.setdefault(keys[place], np.zeros(len(edges) - 1))
+            known += counts[place]
+    for key, counts_ in averaged.items():
+        groups.found[key].rise.values /= np.maximum(counts_, 1.0)[:, None]
+    return groups.found
 
 
-def _readings(times: Times, read: Numbers, edges: Times, gap: int) -> Rise:
-    interval = curve.typical_interval(times)
-    return curve.means(times, _floats(read.values), edges, min(gap, 3 * interval) if interval else gap)
+def _readings(of: Sequence[Series], points: Flat, places: Any) -> Readings:
+    """Return readings; of counters that are merged each point is one."""
+    columns, values = points.columns, points.columns["values"]
+    if "merged" not in columns:
+        return Readings(points.offsets, points.times_ns, values, np.ones(len(values)), values, places)
+    rising = np.array([each.metric.kind == "sum" and each.metric.monotonic for each in of], dtype=np.bool_)
+    alone = np.repeat(rising, np.diff(points.offsets))
+    sums, merged = np.where(alone, values, columns["sums"]), np.where(alone, 1.0, columns["merged"])
+    return Readings(points.offsets, points.times_ns, sums, merged, values, places)

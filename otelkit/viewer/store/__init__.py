@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from otelkit.viewer.store.flat import Flat
 from otelkit.viewer.store.model import (
     Attributes,
     Change,
@@ -24,6 +25,7 @@ from otelkit.viewer.store.model import (
     TraceSummary,
 )
 from otelkit.viewer.store.reading import Reading
+from otelkit.viewer.store.rollups import resolution_for
 
 __all__ = (
     "Attributes",
@@ -31,6 +33,7 @@ __all__ = (
     "Event",
     "Exemplar",
     "ExponentialPoint",
+    "Flat",
     "Histograms",
     "Kind",
     "Link",
@@ -44,4 +47,5 @@ __all__ = (
     "SummaryPoint",
     "TraceQuery",
     "TraceSummary",
+    "resolution_for",
 )

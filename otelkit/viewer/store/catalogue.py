@@ -28,12 +28,11 @@ def canonical(attributes: Mapping[str, Any]) -> bytes:
 
 class LiveSeries:
     """
-    A series with its points that are in no chunk yet.
+    A series with its points that are in no block yet.
 
     Attributes:
         head: What arrives now, or None.
-        frozen: Heads that are being written into chunks just now.
-        packed_until_ns: Time of the latest point that is in a chunk.
+        frozen: Heads that are being written into blocks just now.
         exemplars: As they came last, raw: a cumulative series repeats its exemplars with each export.
     """
 
@@ -46,7 +45,6 @@ class LiveSeries:
         "id",
         "last_ns",
         "metric",
-        "packed_until_ns",
         "resource",
     )
 
@@ -57,7 +55,6 @@ class LiveSeries:
         self.attributes = attributes
         self.first_ns = 0
         self.last_ns = 0
-        self.packed_until_ns = 0
         self.head: Head | None = None
         self.frozen: tuple[Head, ...] = ()
         self.exemplars: frozenset[bytes] = frozenset()
@@ -73,7 +70,7 @@ class LiveSeries:
         return head
 
     def heads(self) -> tuple[Head, ...]:
-        """All points that are in no chunk."""
+        """All points that are in no block."""
         return (*self.frozen, self.head) if self.head is not None else self.frozen
 
     def saw(self, first_ns: int, last_ns: int) -> None:
@@ -85,7 +82,6 @@ class LiveSeries:
         """Take the points of another one, which is the same series."""
         self.head, self.frozen = other.head, other.frozen
         self.first_ns, self.last_ns = other.first_ns, other.last_ns
-        self.packed_until_ns = other.packed_until_ns
 
     def to_series(self) -> Series:
         """Return it for readers."""
@@ -124,14 +120,12 @@ class Catalogue:
             self._add_metric(Metric(number, name, kind, unit, description, temporality, bool(monotonic), scope))
         for number, bounds in connection.execute("SELECT id, bounds FROM layouts"):
             self._add_layout(number, tuple(_decode(bounds)))
-        packed = dict(connection.execute("SELECT series_id, max(end_ns) FROM chunks GROUP BY series_id"))
         for number, metric_id, resource, attributes, first_ns, last_ns in connection.execute(
             "SELECT id, metric_id, resource, attributes, first_ns, last_ns FROM series"
         ):
             if metric_id in self.metrics:
                 live = self._add_series(number, self.metrics[metric_id], resource, attributes)
                 live.first_ns, live.last_ns = first_ns, last_ns
-                live.packed_until_ns = packed.get(number, 0)
                 if previous is not None and number in previous.series:
                     live.take_over(previous.series[number])
 
@@ -181,6 +175,10 @@ class Catalogue:
         number = cursor.lastrowid or 0
         self._add_layout(number, bounds)
         return number
+
+    def ids_of(self, metric: Metric) -> list[int]:
+        """Return the ids of a metric's series."""
+        return list(self._by_metric.get(metric.id, ()))
 
     def count_of(self, metric: Metric) -> int:
         """Return how many series a metric has."""

@@ -1,30 +1,20 @@
 # Copyright The otelkit Authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-Points of one series, as columns: growing in memory, packed in a chunk.
-
-A chunk's body is its columns one after the other, the bytes of equal weight side by side (as Blosc's shuffle does),
-then zlib at its fastest. Times and values of neighbours differ in their low bytes only: 24 bytes of a point become
-about 6, and unpacking costs 30 us for 500 points.
-"""
+"""Points of one series in memory, as growing columns, until they are packed in a block with those of others."""
 
 from __future__ import annotations
 
 import math
-import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
+import numpy as np
 
-from otelkit.viewer.store.model import ExponentialPoint, Histograms, Numbers, SummaryPoint
+from otelkit.viewer.store.flat import Flat
+from otelkit.viewer.store.packing import Array
 
-__all__ = ("Head", "HistogramHead", "ListHead", "NumberHead", "head_of", "unpack_points")
-
-_LEVEL = 1
-_WIDTH = 8
-_UNSET = -1
+__all__ = ("Head", "HistogramHead", "ListHead", "NumberHead", "flat_of", "head_of")
 
 
 class NumberHead:
@@ -32,6 +22,7 @@ class NumberHead:
 
     __slots__ = ("starts_ns", "times_ns", "values")
     layout_id = 0
+    names = ("times_ns", "starts_ns", "values")
 
     def __init__(self) -> None:
         self.times_ns: array[int] = array("q")
@@ -46,27 +37,12 @@ class NumberHead:
         """About what it takes."""
         return 24 * len(self.times_ns)
 
-    def columns(self) -> list[array[Any]]:
-        """All columns, in the order in which they are packed."""
-        return [self.times_ns, self.starts_ns, self.values]
-
-    def extend(self, columns: Sequence[array[Any]]) -> None:
-        """Add points."""
-        for own, added in zip(self.columns(), columns, strict=True):
-            own.extend(added)
-
-    def to_points(self) -> Numbers:
-        """Return a copy, in the order of arrival."""
-        values = self.values[:]
-        return Numbers(
-            self.times_ns[:], self.starts_ns[:], values, values, values, array("q", (1,)) * len(self.times_ns)
-        )
-
 
 class HistogramHead:
     """Points of a histogram, all with the same bounds."""
 
     __slots__ = ("bounds", "buckets", "counts", "layout_id", "maxima", "minima", "starts_ns", "sums", "times_ns")
+    names = ("times_ns", "starts_ns", "counts", "sums", "minima", "maxima", "buckets")
 
     def __init__(self, layout_id: int, bounds: tuple[float, ...]) -> None:
         self.layout_id = layout_id
@@ -87,21 +63,6 @@ class HistogramHead:
         """About what it takes."""
         return (48 + 8 * (len(self.bounds) + 1)) * len(self.times_ns)
 
-    def columns(self) -> list[array[Any]]:
-        """All columns, in the order in which they are packed."""
-        return [self.times_ns, self.starts_ns, self.counts, self.sums, self.minima, self.maxima, self.buckets]
-
-    def extend(self, columns: Sequence[array[Any]]) -> None:
-        """Add points."""
-        for own, added in zip(self.columns(), columns, strict=True):
-            own.extend(added)
-
-    def to_points(self) -> Histograms:
-        """Return a copy, in the order of arrival."""
-        times, starts, counts, sums, minima, maxima, buckets = (column[:] for column in self.columns())
-        merged = array("q", (1,)) * len(times)
-        return Histograms(self.bounds, times, starts, counts, sums, minima, maxima, buckets, merged)
-
 
 class ListHead:
     """Points whose shape changes from one to the next: exponential histograms and summaries."""
@@ -120,10 +81,6 @@ class ListHead:
         """About what it takes."""
         return 800 * len(self.points)
 
-    def to_points(self) -> list[Any]:
-        """Return a copy, in the order of arrival."""
-        return self.points[:]
-
 
 Head = NumberHead | HistogramHead | ListHead
 
@@ -135,86 +92,33 @@ def head_of(kind: str, layout_id: int, bounds: tuple[float, ...]) -> Head:
     return NumberHead() if kind in ("gauge", "sum") else ListHead()
 
 
-def pack(columns: Sequence[array[Any]]) -> bytes:
-    """Return a chunk's body."""
-    return zlib.compress(b"".join(_shuffled(column) for column in columns), _LEVEL)
-
-
-def pack_list(points: Sequence[Any]) -> bytes:
-    """Return the body of a chunk of exponential histograms or summaries."""
-    return zlib.compress(msgspec.msgpack.encode(points), _LEVEL)
-
-
-def unpack(body: bytes, points: int, codes: str) -> list[array[Any]]:
-    """Return the columns of ``points`` elements each, by their array codes; the last one takes what is left."""
-    plain = zlib.decompress(body)
-    found: list[array[Any]] = []
-    at = 0
-    for index, code in enumerate(codes):
-        end = at + points * _WIDTH if index < len(codes) - 1 else len(plain)
-        column = array(code)
-        column.frombytes(_unshuffled(plain[at:end]))
-        found.append(column)
-        at = end
-    return found
-
-
-DAMAGED = (zlib.error, ValueError, msgspec.DecodeError)
-"""What unpacking raises for bytes that a disk did not keep; such a chunk is left alone, and all others go on."""
-
-NUMBER_CODES = "qqd"
-MERGED_NUMBER_CODES = "qqdddq"
-HISTOGRAM_CODES = "qqqdddq"
-MERGED_HISTOGRAM_CODES = "qqqdddqq"
-
-
-def unpack_points(kind: str, bounds: tuple[float, ...], resolution_ns: int, points: int, body: bytes) -> Any:
-    """Return a chunk's points: Numbers, Histograms, or a list."""
-    if kind in ("gauge", "sum"):
-        if resolution_ns:
-            times, starts, values, lows, highs, merged = unpack(body, points, MERGED_NUMBER_CODES)
-            return Numbers(times, starts, values, lows, highs, merged)
-        times, starts, values = unpack(body, points, NUMBER_CODES)
-        return Numbers(times, starts, values, values, values, array("q", (1,)) * points)
-    if kind == "histogram":
-        if resolution_ns:
-            times, starts, counts, sums, minima, maxima, merged, buckets = unpack(body, points, MERGED_HISTOGRAM_CODES)
-        else:
-            times, starts, counts, sums, minima, maxima, buckets = unpack(body, points, HISTOGRAM_CODES)
-            merged = array("q", (1,)) * points
-        return Histograms(bounds, times, starts, counts, sums, minima, maxima, buckets, merged)
-    shape = ExponentialPoint if kind == "exponential_histogram" else SummaryPoint
-    return msgspec.msgpack.decode(zlib.decompress(body), type=list[shape])
-
-
-def _shuffled(column: array[Any]) -> bytes:
-    plain = column.tobytes()
-    return b"".join(plain[byte::_WIDTH] for byte in range(_WIDTH))
-
-
-def _unshuffled(shuffled: bytes) -> bytearray:
-    plain, stride = bytearray(len(shuffled)), len(shuffled) // _WIDTH
-    for byte in range(_WIDTH):
-        plain[byte::_WIDTH] = shuffled[byte * stride : (byte + 1) * stride]
-    return plain
-
-
-def order_of(times_ns: Sequence[int]) -> list[int] | None:
+def flat_of(heads: Sequence[tuple[int, Any]]) -> dict[int, Flat]:
     """
-    Return the positions that bring points into order, of several of one time only the last that arrived.
+    Return copies of the points of heads by layout: number heads, or histogram heads, with their series' ids ascending.
 
-    None where they are in order already, which costs 20 ns a point.
+    Points of one series may be out of order, and a series may come twice: `flat.joined` puts them right.
     """
-    if _ascending(times_ns):
-        return None
-    last = {time_ns: position for position, time_ns in enumerate(times_ns)}
-    return [last[time_ns] for time_ns in sorted(last)]
+    by_layout: dict[int, list[tuple[int, Any]]] = {}
+    for number, head in heads:
+        if len(head):
+            by_layout.setdefault(head.layout_id, []).append((number, head))
+    return {layout: _flat_of(those) for layout, those in by_layout.items()}
 
 
-def _ascending(times_ns: Sequence[int]) -> bool:
-    following: Iterator[int] = iter(times_ns)
-    next(following, None)
-    return all(map(int.__lt__, times_ns, following))
+def _flat_of(heads: Sequence[tuple[int, Any]]) -> Flat:
+    of = [head for _, head in heads]
+    lengths = np.fromiter(map(len, of), dtype=np.int64, count=len(of))
+    columns = {name: _chained([getattr(head, name) for head in of]) for name in of[0].names}
+    if "buckets" in columns:
+        columns["buckets"] = columns["buckets"].reshape(int(lengths.sum()), -1).astype(np.float64)
+        columns["counts"] = columns["counts"].astype(np.float64)
+    series = np.fromiter((number for number, _ in heads), dtype=np.int64, count=len(of))
+    return Flat(series, np.concatenate(([0], np.cumsum(lengths))), columns)
+
+
+def _chained(columns: Iterable[array[Any]]) -> Array:
+    columns = list(columns)
+    return np.frombuffer(b"".join(columns), dtype=columns[0].typecode)
 
 
 def not_a_number(value: float | None) -> float:

@@ -17,8 +17,7 @@ class Limits:
     Attributes:
         held_bytes: Size of the file, beyond which the oldest goes.
         retention_s: Age at which points and spans go.
-        raw_s: Age at which points are merged into steps of ``coarse_s``.
-        coarse_s: Width of those steps.
+        raw_s: Age at which points go that are merged to steps of a minute and longer.
         series: Series in all.
         series_of_metric: Series of one metric: one label that explodes must not take everybody's room.
         label_bytes: Labels of all series together, as they are stored.
@@ -26,14 +25,13 @@ class Limits:
         buckets: Buckets of one histogram point.
         spans_of_trace: Spans of one trace.
         skew_s: How far in the future times may lie.
-        head_bytes: Points in memory, beyond which they are packed into chunks.
+        head_bytes: Points in memory, beyond which they are packed into blocks.
         head_s: Age at which they are, in any case.
     """
 
     held_bytes: int = 1 << 30
     retention_s: float = 30 * 86_400.0
     raw_s: float = 86_400.0
-    coarse_s: float = 60.0
     series: int = 25_000
     series_of_metric: int = 12_500
     label_bytes: int = 16 << 20

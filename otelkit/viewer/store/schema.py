@@ -4,9 +4,10 @@
 The tables, and how their file is opened.
 
 ```
-metrics 1──n series 1──n chunks      packed points, a few hundred each (`columns`)
-                    1──n exemplars
-journal                              points of the last minutes, which are in no chunk yet (`journal`)
+metrics 1──n series 1──n exemplars
+        1──n blocks                  packed points of some hundred series each, as they came and merged (`blocks`)
+        1──n due                     stretches of time whose points are to be merged, again or for the first time
+journal                              points of the last minutes, which are in no block yet (`journal`)
 traces  1──n pieces                  spans as they came, by request (`pieces`)
 blobs                                resources and scopes of spans, layouts of buckets
 ```
@@ -14,11 +15,16 @@ blobs                                resources and scopes of spans, layouts of b
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+_logger = logging.getLogger("otelkit")
+
+VERSION = 2
+_WITH_CHUNKS = 1
+"""Points were kept one series by one."""
 FILE_NAME = "viewer.sqlite"
 
 _TABLES = """
@@ -33,11 +39,16 @@ CREATE TABLE IF NOT EXISTS series (
 CREATE TABLE IF NOT EXISTS layouts (id INTEGER PRIMARY KEY, bounds BLOB NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS journal (
     id INTEGER PRIMARY KEY, numbers BLOB NOT NULL, others BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS chunks (
-    id INTEGER PRIMARY KEY, series_id INTEGER NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
-    resolution_ns INTEGER NOT NULL, layout_id INTEGER NOT NULL, points INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS chunks_by_series ON chunks (series_id, end_ns, start_ns);
-CREATE INDEX IF NOT EXISTS chunks_by_age ON chunks (resolution_ns, end_ns);
+CREATE TABLE IF NOT EXISTS blocks (
+    id INTEGER PRIMARY KEY, metric_id INTEGER NOT NULL, resolution_ns INTEGER NOT NULL, slot_ns INTEGER NOT NULL,
+    layout_id INTEGER NOT NULL, first_series INTEGER NOT NULL, last_series INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, points INTEGER NOT NULL, written_ns INTEGER NOT NULL,
+    body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS blocks_by_metric ON blocks (metric_id, resolution_ns, slot_ns, end_ns, start_ns);
+CREATE INDEX IF NOT EXISTS blocks_by_age ON blocks (resolution_ns, end_ns);
+CREATE TABLE IF NOT EXISTS due (
+    metric_id INTEGER NOT NULL, resolution_ns INTEGER NOT NULL, slot_ns INTEGER NOT NULL,
+    PRIMARY KEY (metric_id, resolution_ns, slot_ns)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS exemplars (
     series_id INTEGER NOT NULL, time_ns INTEGER NOT NULL, span_id BLOB NOT NULL, trace_id BLOB NOT NULL,
     value REAL NOT NULL, attributes BLOB NOT NULL, PRIMARY KEY (series_id, time_ns, span_id)) WITHOUT ROWID;
@@ -80,12 +91,23 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version not in (0, VERSION):
+    if version == _WITH_CHUNKS:
+        _drop_points(connection, folder)
+    elif version not in (0, VERSION):
         connection.close()
         raise sqlite3.DatabaseError(f"its format is {version}, and this otelkit reads {VERSION}")
     connection.executescript(_TABLES)
     connection.execute(f"PRAGMA user_version = {VERSION}")
     return connection
+
+
+def _drop_points(connection: sqlite3.Connection, folder: Path) -> None:
+    """Bring a folder of an older otelkit to this one's format: its traces stay, its metric points do not."""
+    connection.executescript(
+        "BEGIN; DROP TABLE chunks; DELETE FROM metrics; DELETE FROM series; DELETE FROM layouts; "
+        "DELETE FROM journal; DELETE FROM exemplars; COMMIT"
+    )
+    _logger.warning("%s is of an older otelkit: its traces are kept, its metrics begin anew.", folder)
 
 
 def open_for_reading(folder: Path) -> sqlite3.Connection:

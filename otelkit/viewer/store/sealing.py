@@ -1,11 +1,11 @@
 # Copyright The otelkit Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Moving points from memory into chunks, a few series with each commit.
+Moving points from memory into blocks, some series with each commit.
 
 `begin` freezes all heads; everything that arrives from then on goes to new ones. `step` packs some frozen heads.
 When the last one is packed, the journal up to the freeze is not needed any more. A process that dies in between
-finds those points in chunks and in the journal: readers take one of each time.
+finds those points in blocks and in the journal: readers take one of each time.
 """
 
 from __future__ import annotations
@@ -13,28 +13,20 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
+import numpy as np
+
+from otelkit.viewer.store import blocks, rollups
 from otelkit.viewer.store.catalogue import Catalogue, LiveSeries
-from otelkit.viewer.store.columns import (
-    DAMAGED,
-    HISTOGRAM_CODES,
-    NUMBER_CODES,
-    Head,
-    HistogramHead,
-    ListHead,
-    NumberHead,
-    pack,
-    pack_list,
-    unpack,
-)
+from otelkit.viewer.store.columns import ListHead, flat_of
+from otelkit.viewer.store.flat import Flat, joined
+from otelkit.viewer.store.model import Metric
 
 __all__ = ("Sealing",)
 
-_FULL_POINTS = 512
-"""A chunk with fewer is packed again together with what comes next."""
-_SERIES_A_STEP = 150
+_SERIES_A_STEP = 256
 
 
 class Sealing:
@@ -43,6 +35,7 @@ class Sealing:
 
     Attributes:
         head_bytes: About what the heads take in memory, frozen ones left out.
+        swept_ns: When the last heads were frozen that are all packed by now; what arrived before is in blocks.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -51,7 +44,9 @@ class Sealing:
         self._journal_end = 0
         self._frozen_series = 0
         self._began_at = time.monotonic()
+        self._began_ns = 0
         self.head_bytes = 0
+        self.swept_ns = 0
 
     @property
     def running(self) -> bool:
@@ -76,10 +71,12 @@ class Sealing:
                     live.frozen = (*live.frozen, live.head)
                     live.head = None
                     self._waiting.append(live.id)
+            # Neighbours are packed together: the series of a metric.
+            self._waiting.sort(key=lambda number: (catalogue.series[number].metric.id, number))
         (end,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()
         self._journal_end = end
         self._frozen_series = len(self._waiting)
-        self._began_at = time.monotonic()
+        self._began_at, self._began_ns = time.monotonic(), time.time_ns()
         self.head_bytes = 0
 
     def pace(self, limit_bytes: int) -> int:
@@ -93,21 +90,20 @@ class Sealing:
         Pack the frozen heads of so many series; within a transaction.
 
         Returns:
-            The series, and how many of their frozen heads are in chunks now. `done` drops those after the commit.
+            The series, and how many of their frozen heads are in blocks now. `done` drops those after the commit.
         """
-        packed: list[tuple[LiveSeries, int]] = []
-        for number in self._waiting[:series]:
-            live = catalogue.series.get(number)
-            if live is not None:
-                for head in live.frozen:
-                    self._write(live, head)
-                packed.append((live, len(live.frozen)))
-                self._connection.execute(
-                    "UPDATE series SET first_ns = ?, last_ns = ? WHERE id = ?", (live.first_ns, live.last_ns, number)
-                )
+        alive = [live for number in self._waiting[:series] if (live := catalogue.series.get(number)) is not None]
+        for _, of in groupby(alive, key=lambda live: live.metric.id):
+            some = list(of)
+            for at in range(0, len(some), _SERIES_A_STEP):
+                self._write(some[at : at + _SERIES_A_STEP])
+        self._connection.executemany(
+            "UPDATE series SET first_ns = ?, last_ns = ? WHERE id = ?",
+            [(live.first_ns, live.last_ns, live.id) for live in alive],
+        )
         if len(self._waiting) <= series:
             self._connection.execute("DELETE FROM journal WHERE id <= ?", (self._journal_end,))
-        return packed
+        return [(live, len(live.frozen)) for live in alive]
 
     def done(self, catalogue: Catalogue, packed: Iterable[tuple[LiveSeries, int]], series: int) -> None:
         """Let go of what `step` packed, after its commit."""
@@ -117,42 +113,23 @@ class Sealing:
         del self._waiting[:series]
         if not self._waiting:
             self._journal_end = 0
+            self.swept_ns = self._began_ns
 
-    def _write(self, live: LiveSeries, head: Head) -> None:
-        points, replaced = self._joined_with_last(live, head)
-        if replaced:
-            self._connection.execute("DELETE FROM chunks WHERE id = ?", (replaced,))
-        times, body = _packed(points)
-        live.packed_until_ns = max(live.packed_until_ns, *times)
-        self._connection.execute(
-            "INSERT INTO chunks (series_id, start_ns, end_ns, resolution_ns, layout_id, points, body) "
-            "VALUES (?, ?, ?, 0, ?, ?, ?)",
-            (live.id, min(times), max(times), head.layout_id, len(times), body),
-        )
+    def _write(self, some: Sequence[LiveSeries]) -> None:
+        """Pack the frozen heads of series of one metric."""
+        metric = some[0].metric
+        heads = [(live.id, head) for live in some for head in live.frozen]
+        listed = [(number, head.points) for number, head in heads if isinstance(head, ListHead) and head.points]
+        if listed:
+            blocks.write_listed(self._connection, metric.id, listed)
+        for layout, flat in flat_of([each for each in heads if not isinstance(each[1], ListHead)]).items():
+            points = joined([flat])
+            if points is not None:
+                self._write_by_slot(metric, layout, points)
 
-    def _joined_with_last(self, live: LiveSeries, head: Head) -> tuple[Head, int]:
-        """Return the points of the series' last chunk, if that is short, and these; and that chunk's id."""
-        if isinstance(head, ListHead):
-            return head, 0
-        row = self._connection.execute(
-            "SELECT id, points, body FROM chunks WHERE series_id = ? AND resolution_ns = 0 AND layout_id = ? "
-            "ORDER BY end_ns DESC LIMIT 1",
-            (live.id, head.layout_id),
-        ).fetchone()
-        if row is None or row[1] >= _FULL_POINTS:
-            return head, 0
-        number, points, body = row
-        codes = HISTOGRAM_CODES if isinstance(head, HistogramHead) else NUMBER_CODES
-        joined: Any = HistogramHead(head.layout_id, head.bounds) if isinstance(head, HistogramHead) else NumberHead()
-        try:
-            joined.extend(unpack(body, points, codes))
-        except DAMAGED:
-            return head, 0
-        joined.extend(head.columns())
-        return joined, number
-
-
-def _packed(head: Head) -> tuple[list[int], bytes]:
-    if isinstance(head, ListHead):
-        return [point.time_ns for point in head.points], pack_list(head.points)
-    return list(head.times_ns), pack(head.columns())
+    def _write_by_slot(self, metric: Metric, layout: int, points: Flat) -> None:
+        for number in np.unique(points.times_ns // blocks.SLOT_NS).tolist():
+            slot = number * blocks.SLOT_NS
+            part = points.cut(slot, slot + blocks.SLOT_NS)
+            blocks.write(self._connection, metric, layout, blocks.RAW, slot, part)
+            rollups.mark(self._connection, metric.id, slot)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from otelkit.exceptions import ConfigurationError
 from otelkit.viewer.store.batch import Batch
 from otelkit.viewer.store.catalogue import Catalogue, LiveSeries
 from otelkit.viewer.store.changes import Changes
-from otelkit.viewer.store.columns import DAMAGED, unpack_points
+from otelkit.viewer.store.columns import ListHead
 from otelkit.viewer.store.counts import Counts, Held, Senders
+from otelkit.viewer.store.flat import Flat
 from otelkit.viewer.store.holding import Holding
-from otelkit.viewer.store.joining import join_histograms, join_listed, join_numbers, last_before, last_of
+from otelkit.viewer.store.joining import histograms_of, join_listed, numbers_of
 from otelkit.viewer.store.journal import Entry
 from otelkit.viewer.store.limits import Limits
 from otelkit.viewer.store.model import (
@@ -40,14 +40,14 @@ from otelkit.viewer.store.readers import Readers
 from otelkit.viewer.store.retention import Retention
 from otelkit.viewer.store.schema import FILE_NAME, open_for_writing
 from otelkit.viewer.store.sealing import Sealing
-from otelkit.viewer.store.series_reading import read_chunks, read_exemplars, read_last_chunks
+from otelkit.viewer.store.series_reading import read_exemplars, read_flat, read_listed, recent_of
 from otelkit.viewer.store.trace_reading import find_traces, read_roots, read_services, read_spans
 
 __all__ = ("Store",)
 
 _LOOK_BACK_NS = 3_600_000_000_000
-_SERIES_AT_ONCE = 200
-"""Bounds what a query of many series holds packed."""
+_SERIES_AT_ONCE = 512
+"""Bounds what a query of many series holds unpacked."""
 
 
 class Store:
@@ -135,7 +135,7 @@ class Store:
 
     def maintain(self) -> None:
         """
-        Do what can wait: seal, merge, delete. Call it every second or so, between batches.
+        Do what can wait: pack, merge, delete. Call it every second or so, between batches.
 
         Errors: sqlite3.Error, after which everything is as before.
         """
@@ -146,7 +146,7 @@ class Store:
             except sqlite3.Error:
                 self.roll_back()
                 raise
-        traces, spans = self._retention.step(self.catalogue)
+        traces, spans = self._retention.step(self.catalogue, self._sealing.swept_ns)
         if traces:
             self._held.add(-traces, -spans, 0)
             self._spans.forget()
@@ -168,7 +168,7 @@ class Store:
             self._changes.publish(frozenset(batch.metric_names), traces, points, spans)
 
     def _recover(self) -> None:
-        """Give the heads the points that no chunk holds."""
+        """Give the heads the points that no block holds."""
         for numbers, others in self._writing.execute("SELECT numbers, others FROM journal ORDER BY id"):
             self._apply(Entry.from_row(numbers, others))
         self.counts = Counts()
@@ -190,33 +190,45 @@ class Store:
             and all(live.attributes.get(key) == value for key, value in attributes.items())
         ]
 
+    def number_columns(self, series: Iterable[int], from_ns: int, to_ns: int, step_ns: int = 0) -> Iterator[Flat]:
+        """See `Reading`."""
+        for found in self._flat(series, from_ns, to_ns, step_ns, ("gauge", "sum")):
+            yield from found.values()
+
+    def histogram_columns(
+        self, series: Iterable[int], from_ns: int, to_ns: int, step_ns: int = 0
+    ) -> Iterator[tuple[tuple[float, ...], Flat]]:
+        """See `Reading`."""
+        for found in self._flat(series, from_ns, to_ns, step_ns, ("histogram",)):
+            for layout, points in found.items():
+                yield self.catalogue.layouts[layout], points
+
     def numbers(self, series: Iterable[int], from_ns: int, to_ns: int) -> dict[int, Numbers]:
         """See `Reading`."""
-        found = self._parts(series, from_ns, to_ns, ("gauge", "sum"))
-        joined = {number: join_numbers(parts, from_ns, to_ns) for number, parts in found}
-        return {number: points for number, points in joined.items() if points.times_ns}
+        found: dict[int, Numbers] = {}
+        for points in self.number_columns(series, from_ns, to_ns):
+            found |= numbers_of(points)
+        return found
 
     def numbers_before(self, series: Iterable[int], time_ns: int) -> dict[int, tuple[int, int, float]]:
         """See `Reading`."""
+        alive = self._alive(series, ("gauge", "sum"))
+        latest = max((live.last_ns for live in alive), default=0)
+        until = min(time_ns, latest + 1)
         found: dict[int, tuple[int, int, float]] = {}
-        since_ns = time_ns - _LOOK_BACK_NS
-        for live in self._alive(series, ("gauge", "sum")):
-            with self.catalogue.lock:
-                last, packed_until_ns = last_before(live.heads(), since_ns, time_ns), live.packed_until_ns
-            if last is None or packed_until_ns >= last[0]:
-                with self._readers.take() as connection:
-                    parts = read_last_chunks(connection, live, since_ns, time_ns)
-                packed = last_of(join_numbers(parts, since_ns, time_ns)) if parts else None
-                last = packed if last is None or (packed and packed[0] > last[0]) else last
-            if last is not None:
-                found[live.id] = last
+        for number, points in self.numbers([live.id for live in alive], until - _LOOK_BACK_NS, until).items():
+            found[number] = points.times_ns[-1], points.starts_ns[-1], points.values[-1]
         return found
 
     def histograms(self, series: Iterable[int], from_ns: int, to_ns: int) -> dict[int, list[Histograms]]:
         """See `Reading`."""
-        found = self._parts(series, from_ns, to_ns, ("histogram",))
-        joined = {number: join_histograms(parts, from_ns, to_ns) for number, parts in found}
-        return {number: runs for number, runs in joined.items() if runs}
+        found: dict[int, list[Histograms]] = {}
+        for bounds, points in self.histogram_columns(series, from_ns, to_ns):
+            for number, run in histograms_of(points, bounds).items():
+                found.setdefault(number, []).append(run)
+        for runs in found.values():
+            runs.sort(key=lambda run: run.times_ns[0])
+        return found
 
     def exponential_histograms(
         self, series: Iterable[int], from_ns: int, to_ns: int
@@ -299,33 +311,30 @@ class Store:
         found = (known.get(number) for number in series)
         return [live for live in found if live is not None and live.metric.kind in kinds]
 
-    def _parts(
-        self, series: Iterable[int], from_ns: int, to_ns: int, kinds: Sequence[str]
-    ) -> Iterator[tuple[int, list[Any]]]:
-        """Yield what each series has around a range: chunks, oldest first, then what is in memory."""
-        alive = self._alive(series, kinds)
+    def _flat(
+        self, series: Iterable[int], from_ns: int, to_ns: int, step_ns: int, kinds: Sequence[str]
+    ) -> Iterator[dict[int, Flat]]:
+        """Yield the points of some hundred series at once, by layout."""
+        alive = sorted(self._alive(set(series), kinds), key=lambda live: (live.metric.id, live.id))
         for at in range(0, len(alive), _SERIES_AT_ONCE):
-            yield from self._parts_of(alive[at : at + _SERIES_AT_ONCE], from_ns, to_ns)
-
-    def _parts_of(self, alive: Sequence[LiveSeries], from_ns: int, to_ns: int) -> Iterator[tuple[int, list[Any]]]:
-        catalogue = self.catalogue
-        # Memory first: what is sealed in between is found twice then, and not nowhere.
-        with catalogue.lock:
-            recent = {live.id: [head.to_points() for head in live.heads() if len(head)] for live in alive}
-        with self._readers.take() as connection:
-            chunks = read_chunks(connection, [live.id for live in alive], from_ns, to_ns)
-        for live in alive:
-            parts: list[Any] = []
-            for layout, resolution, points, body in chunks.get(live.id, ()):
-                with suppress(*DAMAGED):
-                    parts.append(unpack_points(live.metric.kind, catalogue.layouts[layout], resolution, points, body))
-            parts += recent[live.id]
-            if parts:
-                yield live.id, parts
+            some = alive[at : at + _SERIES_AT_ONCE]
+            # Memory first: what is sealed in between is found twice then, and not nowhere.
+            with self.catalogue.lock:
+                recent = recent_of(some)
+            gone_ns = self._retention.gone_ns()
+            with self._readers.take() as connection:
+                found = read_flat(connection, some, recent, from_ns, to_ns, step_ns, gone_ns)
+            if found:
+                yield found
 
     def _listed(self, series: Iterable[int], from_ns: int, to_ns: int, kind: str) -> dict[int, list[Any]]:
-        found = self._parts(series, from_ns, to_ns, (kind,))
-        joined = {number: join_listed(parts, from_ns, to_ns) for number, parts in found}
+        alive = sorted(self._alive(set(series), (kind,)), key=lambda live: (live.metric.id, live.id))
+        with self.catalogue.lock:
+            heads = {live.id: [head for head in live.heads() if isinstance(head, ListHead)] for live in alive}
+            recent = {number: [list(head.points) for head in of] for number, of in heads.items()}
+        with self._readers.take() as connection:
+            packed = read_listed(connection, alive, from_ns, to_ns)
+        joined = {live.id: join_listed([*packed.get(live.id, ()), *recent[live.id]], from_ns, to_ns) for live in alive}
         return {number: points for number, points in joined.items() if points}
 
 

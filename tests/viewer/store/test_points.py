@@ -17,7 +17,7 @@ from support.viewer import EVER, SECOND_NS, histogram, metrics, number
 
 from otelkit.viewer.ingest.metrics import MetricDecoder
 from otelkit.viewer.ingest.refusals import Refusals
-from otelkit.viewer.store.coarsening import coarse_numbers
+from otelkit.viewer.store.blocks import SLOT_NS
 from otelkit.viewer.store.limits import Limits
 from otelkit.viewer.store.model import Numbers
 from otelkit.viewer.store.store import Store
@@ -44,6 +44,20 @@ class Written:
         sealing.begin(self.store.catalogue)
         while sealing.running:
             self.store.maintain()
+
+    def settle(self) -> None:
+        """Merge all slots that are over, and delete what is old as it came."""
+        self.seal()
+        store = self.store
+        store._sealing.swept_ns = EVER
+        store._retention._merged_ns = 0
+        while store._writing.execute("SELECT 1 FROM due WHERE slot_ns < ?", (NOW - 96 * SLOT_NS,)).fetchone():
+            store.maintain()
+        for _ in range(6):
+            store.maintain()
+        store._writing.execute("UPDATE blocks SET written_ns = 0")
+        store._retention._due_at = 0
+        store.maintain()
 
     def reopen(self) -> None:
         self.store.close()
@@ -141,55 +155,87 @@ def test_labels_in_another_order_are_the_same_series(written: Written) -> None:
     assert sorted(len(points.values) for points in found.values()) == [1, 2]
 
 
-def test_short_chunks_are_packed_together(written: Written) -> None:
-    """A series that is sealed again and again has few chunks, not one for each time."""
+def test_short_blocks_are_packed_together(written: Written) -> None:
+    """A series that is sealed again and again has one block for half an hour, not one for each time."""
+    begin = NOW // SLOT_NS * SLOT_NS - SLOT_NS
     for minute in range(30):
-        written.write(metrics(number("n", minute, time_ns=NOW + minute * 60 * SECOND_NS)))
+        written.write(metrics(number("n", minute, time_ns=begin + minute * 60 * SECOND_NS)))
         written.seal()
-    (chunks,) = written.store._writing.execute("SELECT count(*) FROM chunks").fetchone()
+    (raw,) = written.store._writing.execute("SELECT count(*) FROM blocks WHERE resolution_ns = 0").fetchone()
     (journal,) = written.store._writing.execute("SELECT count(*) FROM journal").fetchone()
-    assert (chunks, journal) == (1, 0)
+    assert (raw, journal) == (1, 0)
     assert [value for _, value in written.values("n")] == list(range(30))
 
 
 def test_old_points_become_coarser_and_keep_their_extremes(tmp_path: Path) -> None:
-    """Past the age: one point a minute, with the last value, least, greatest and how many; newer ones stay."""
-    written = Written(tmp_path, Limits(raw_s=3_600, coarse_s=60))
-    base = (NOW // (60 * SECOND_NS) - 24 * 60) * 60 * SECOND_NS
+    """Past the age a gauge has one point a minute: the last value, least, greatest and how many; newer ones stay."""
+    written = Written(tmp_path, Limits(raw_s=3_600))
+    base = (NOW // SLOT_NS - 48) * SLOT_NS
     for second in range(0, 180, 10):
         value = 1_000 if second == 70 else second
         written.write(metrics(number("g", value, kind="gauge", time_ns=base + second * SECOND_NS)))
-        written.write(metrics(number("d", 1, temporality=1, time_ns=base + second * SECOND_NS)))
-        written.write(metrics(histogram("h", [1], [second, 1], time_ns=base + second * SECOND_NS)))
-        written.write(metrics(histogram("hd", [1], [2, 1], temporality=1, time_ns=base + second * SECOND_NS)))
-    written.seal()
-    written.store._retention._due_at = 0
-    written.store.maintain()
+    written.settle()
     store = written.store
     (gauge,) = store.series("g")
     points = store.numbers([gauge.id], 0, EVER)[gauge.id]
     assert list(points.values) == [50, 110, 170]
     assert (list(points.lows), list(points.highs)) == ([0, 60, 120], [50, 1_000, 170])
     assert list(points.merged) == [6, 6, 6]
-    (delta,) = store.series("d")
-    assert list(store.numbers([delta.id], 0, EVER)[delta.id].values) == [6, 6, 6]
-    (cumulative,), (difference,) = store.series("h"), store.series("hd")
-    found = store.histograms([cumulative.id, difference.id], 0, EVER)
-    assert list(found[cumulative.id][0].buckets) == [50, 1, 110, 1, 170, 1]
-    assert list(found[difference.id][0].buckets) == [12, 6, 12, 6, 12, 6]
-    assert list(found[difference.id][0].merged) == [6, 6, 6]
     written.write(metrics(number("g", 5, kind="gauge", time_ns=NOW)))
     assert list(store.numbers([gauge.id], 0, EVER)[gauge.id].merged) == [6, 6, 6, 1]
     store.close()
 
 
-def test_merging_loses_no_increase(written: Written) -> None:
-    """A process that restarts within a minute leaves two points: the old total is what the new one is added to."""
-    for second, start, value in ((0, 0, 90), (10, 0, 100), (20, 15, 3), (30, 15, 8)):
-        written.write(metrics(number("n", value, time_ns=NOW + second, start_ns=NOW + start)))
-    (series,) = written.store.series("n")
-    coarse = coarse_numbers(written.store.numbers([series.id], 0, EVER)[series.id], 3_600 * SECOND_NS, delta=False)
-    assert list(coarse.values) == [100, 8]
+def test_merged_counters_keep_what_they_reached(tmp_path: Path) -> None:
+    """At each minute, and at the ends of a stretch: what the points were there, and for differences their sum."""
+    written = Written(tmp_path, Limits(raw_s=3_600))
+    base = (NOW // SLOT_NS - 48) * SLOT_NS
+    for second in range(5, 185, 10):
+        at = base + second * SECOND_NS
+        written.write(metrics(number("n", second, time_ns=at), number("d", 10, temporality=1, time_ns=at)))
+        written.write(metrics(histogram("h", [1], [second, 1], time_ns=at)))
+        written.write(metrics(histogram("hd", [1], [10, 1], temporality=1, time_ns=at)))
+    written.settle()
+    store = written.store
+    assert [(at - base) // SECOND_NS for at, _ in written.values("n")] == [5, 60, 120, 175]
+    assert [value for _, value in written.values("n")] == [5, 60, 120, 175]
+    assert [value for _, value in written.values("d")] == [10, 55, 60, 55]
+    (cumulative,), (difference,) = store.series("h"), store.series("hd")
+    found = store.histograms([cumulative.id, difference.id], 0, EVER)
+    assert list(found[cumulative.id][0].buckets) == [5, 1, 60, 1, 120, 1, 175, 1]
+    assert list(found[difference.id][0].buckets)[::2] == [10, 55, 60, 55]
+    assert list(found[difference.id][0].merged) == [1, 5, 6, 6]
+    store.close()
+
+
+def test_merging_loses_no_increase(tmp_path: Path) -> None:
+    """A process that restarts within a minute leaves both sides: what the old one reached, and where the new began."""
+    written = Written(tmp_path, Limits(raw_s=3_600))
+    base = (NOW // SLOT_NS - 48) * SLOT_NS
+    for second in range(0, 40, 2):
+        start, value = (0, second) if second < 20 else (19, second - 20)
+        at = base + second * SECOND_NS
+        written.write(metrics(number("n", value, time_ns=at, start_ns=base + start * SECOND_NS)))
+    written.settle()
+    assert [value for _, value in written.values("n")] == [0, 18, 0, 18]
+    written.store.close()
+
+
+def test_late_points_are_merged_with_the_others(tmp_path: Path) -> None:
+    """A recording of old times that comes in two parts is there in full; what comes between merged points is not."""
+    written = Written(tmp_path, Limits(raw_s=3_600))
+    base = (NOW // SLOT_NS - 48) * SLOT_NS
+    for part in (range(60), range(60, 120)):
+        for second in part:
+            written.write(metrics(number("n", second, time_ns=base + second * SECOND_NS)))
+        written.settle()
+    expected = [(base + second * SECOND_NS, float(second)) for second in (0, 60, 119)]
+    assert written.values("n") == expected
+    written.write(metrics(number("n", 7, time_ns=base + 30 * SECOND_NS)))
+    assert written.values("n") == expected
+    written.settle()
+    assert written.values("n") == expected
+    written.store.close()
 
 
 def test_a_series_without_points_is_forgotten(tmp_path: Path) -> None:
@@ -208,7 +254,7 @@ def test_a_series_without_points_is_forgotten(tmp_path: Path) -> None:
     written.store.close()
 
 
-def test_a_damaged_chunk_takes_only_itself_down(written: Written) -> None:
+def test_a_damaged_block_takes_only_itself_down(written: Written) -> None:
     """What the disk did not keep is missing; the series goes on, is sealed, merged and read."""
     for value in range(1, 4):
         written.write(
@@ -216,17 +262,16 @@ def test_a_damaged_chunk_takes_only_itself_down(written: Written) -> None:
         )
         written.seal()
         if value == 1:
-            written.store._writing.execute("UPDATE chunks SET body = ?", (b"damaged",))
+            written.store._writing.execute("UPDATE blocks SET body = ?", (b"damaged",))
     assert [value for _, value in written.values("n")] == [2, 3]
     (numbers,), (series,) = written.store.series("n"), written.store.series("h")
     (run,) = written.store.histograms([series.id], 0, EVER)[series.id]
     assert list(run.buckets) == [2, 0, 3, 0]
-    assert written.store.numbers_before([numbers.id], EVER - 1) == {}
+    assert written.store.numbers_before([numbers.id], NOW + 2 * 3_600 * SECOND_NS)[numbers.id][2] == 3
     assert written.store.numbers_before([numbers.id], NOW + 10)[numbers.id][2] == 3
     written.store._retention._limits = Limits(raw_s=0)
-    written.store._retention._due_at = 0
-    written.store.maintain()
-    assert [value for _, value in written.values("n")] == [3]
+    written.settle()
+    assert [value for _, value in written.values("n")] == [2, 3]
 
 
 @pytest.mark.parametrize("every", [1, 3])
