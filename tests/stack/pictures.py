@@ -38,8 +38,8 @@ STEP_S = 2
 COLOURS = 128
 MANY = 12
 """Series of a panel; further ones would hide each other."""
-SLOWEST = 40
-"""Exemplars of a panel, likewise."""
+SLOWEST = 20
+"""Exemplars of a panel, likewise, and as many of the others."""
 
 
 class Pictures:
@@ -100,8 +100,10 @@ class Pictures:
     def _exemplars(self, query: Query) -> list[tuple[float, float]]:
         text = executable(query.expression, WINDOW)
         found = ask(f"{self._url}/api/v1/query_exemplars", query=text, start=self._times[0], end=self._times[-1])
-        points = [(each["timestamp"], float(each["value"])) for of in found["data"] for each in of["exemplars"]]
-        return sorted(points, key=lambda point: -point[1])[:SLOWEST]
+        points = sorted((float(each["value"]), each["timestamp"]) for of in found["data"] for each in of["exemplars"])
+        slowest, others = points[-SLOWEST:], points[:-SLOWEST]
+        some = others[:: len(others) // SLOWEST + 1]
+        return [(at, value) for value, at in (*slowest, *some)]
 
 
 def _name(legend: str, labels: dict[str, str]) -> str:

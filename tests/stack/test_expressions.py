@@ -103,3 +103,13 @@ def test_gpus_are_told_apart(prometheus: Prometheus) -> None:
     (panel,) = [each for each in ALL if each.where == "GPU Performance / Work / Memory in use"]
     drawn = [each["metric"]["hw_id"] for each in prometheus.query(panel.text)]
     assert len(drawn) == len(set(drawn)) > 1
+
+
+def test_a_heatmap_has_one_row_for_a_bucket(prometheus: Prometheus) -> None:
+    """Prometheus writes a bound in two ways, by the road that it came; the program of the test comes by both."""
+    written = {each["metric"]["le"] for each in prometheus.query("group by (le) (inference_duration_seconds_bucket)")}
+    assert {"5", "5.0"} <= written
+    (drawn,) = [each for each in ALL if each.where == "Inference / Steps / How durations spread"]
+    rows = [float(each["metric"]["le"]) for each in prometheus.query(drawn.text)]
+    assert len(rows) == len(set(rows))
+    assert set(rows) == {float(bound) for bound in written}
