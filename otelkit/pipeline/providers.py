@@ -9,6 +9,7 @@ tracers keep theirs for good: so the provider stays and its parts are replaced.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from opentelemetry.sdk.metrics import (
 )
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import (
+    HOST_NAME,
     SERVICE_INSTANCE_ID,
     SERVICE_NAME,
     SERVICE_NAMESPACE,
@@ -60,6 +62,9 @@ def create_resource(settings: Settings) -> Resource:
         given[SERVICE_INSTANCE_ID] = suffixed(str(chosen))
     distro = {semconv.TELEMETRY_DISTRO_NAME: "otelkit", semconv.TELEMETRY_DISTRO_VERSION: __version__}
     resource = Resource.create({**distro, **settings.resource_attributes, **given})
+    if settings.machine:
+        # Without it the metrics of two machines are one machine's. Whatever else names the host comes first.
+        resource = Resource({HOST_NAME: socket.gethostname()}).merge(resource)
     masker = masker_of(settings)
     masked = masker.attributes(resource.attributes) if masker else None
     return Resource(masked, resource.schema_url) if masked else resource

@@ -199,6 +199,24 @@ def test_resource(start: Start, receiver: OtlpReceiver) -> None:
     assert (resource["telemetry.distro.name"], resource["telemetry.distro.version"]) == ("otelkit", __version__)
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"machine": ["host"]}, socket.gethostname()),
+        ({"machine": ["host"], "resource_attributes": {"host.name": "blue-1"}}, "blue-1"),
+        ({"machine": []}, None),
+    ],
+)
+def test_the_machine_has_a_name_where_it_is_observed(
+    start: Start, registry: Registry, receiver: OtlpReceiver, given: dict[str, object], named: str | None
+) -> None:
+    """Else the metrics of two machines would be one machine's; whoever names the host is believed."""
+    telemetry = start(otlp_endpoint=receiver.endpoint, **given)
+    counter("t.calls", registry=registry).increment()
+    assert telemetry.flush(2)
+    assert {series.resource.get("host.name") for series in receiver.series("t.calls")} == {named}
+
+
 def test_full_span_queue_is_counted(start: Start, receiver: OtlpReceiver, caplog: pytest.LogCaptureFixture) -> None:
     """What does not fit is dropped, and said in one line of otelkit's."""
     guard.reset()
