@@ -48,7 +48,9 @@ otelkit writes the same bytes.
 be.
 
 Redirections are not followed (the token would go along): give the address that Grafana is really at, sub-path included.
-A certificate of an authority of your own is accepted where `SSL_CERT_FILE` names it.
+The import follows the documentation of Grafana's HTTP API and is tested against a server that answers as it says; no
+Grafana could be had where the tests run. A certificate of an authority of your own is accepted where `SSL_CERT_FILE`
+names it.
 
 ## What is in them
 
