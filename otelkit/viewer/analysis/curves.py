@@ -229,5 +229,5 @@ def _means(readings: Readings, begin: Places, end: Places, edges: Times, gap: in
 
 def _hold(readings: Readings, begin: int, end: int, gap: int) -> float:
     """Return how long a reading holds: three intervals of those who read, which merged points hide."""
-    interval = typical_interval(readings.times[begin:end]) / float(np.median(readings.merged[begin:end]))
+    interval = typical_interval(readings.times[begin:end]) / max(1.0, float(readings.merged[begin:end].mean()))
     return min(gap, 3 * interval) if interval else gap

@@ -14,11 +14,9 @@ from otelkit.viewer.api.context import Context
 from otelkit.viewer.api.parameters import FrameWindow
 from otelkit.viewer.api.shapes.frame import Notch, Ribbon
 from otelkit.viewer.api.timing import SECOND, Span, on_steps, round_step
-from otelkit.viewer.store import TraceQuery
 
 LEAST_SPAN_S = 900.0
 MOST_NOTCHES = 20
-MOST_TRACES = 5_000
 
 
 def read(context: Context, asked: FrameWindow, now: float, oldest: float) -> Ribbon:
@@ -60,18 +58,13 @@ def _handled(context: Context, span: Span) -> tuple[str, Row, Row]:
 
 
 def _traces(context: Context, span: Span) -> tuple[str, Row, Row]:
-    found = context.store.traces(TraceQuery(from_ns=span.from_ns, to_ns=span.to_ns, limit=MOST_TRACES))
-    if not found:
+    tallies = context.store.tallies(None, span.step_ns, span.first, span.count)
+    first = next((index for index, (traces, _) in enumerate(tallies) if traces), None)
+    if first is None:
         return "requests", [None] * span.count, [None] * span.count
-    first = (min(each.start_ns for each in found) - span.from_ns) // span.step_ns
-    counts: list[float] = [0.0] * span.count
-    failed: list[float] = [0.0] * span.count
-    for each in found:
-        index = (each.start_ns - span.from_ns) // span.step_ns
-        counts[index] += 1
-        failed[index] += each.errors > 0
     unknown: Row = [None] * first
-    return "traces", [*unknown, *counts[first:]], [*unknown, *failed[first:]]
+    counts, failed = ([float(each) for each in column] for column in zip(*tallies[first:], strict=True))
+    return "traces", [*unknown, *counts], [*unknown, *failed]
 
 
 def _sum(parts: Sequence[Sequence[Sequence[float] | None]], span: Span) -> Row:

@@ -16,10 +16,9 @@ from otelkit.viewer.api.shapes.finding import Finding, Status
 from otelkit.viewer.api.shapes.line import Line, Quantile
 from otelkit.viewer.api.shapes.service import ActionRow, ServiceRow
 from otelkit.viewer.api.timing import SECOND, Span
-from otelkit.viewer.store import TraceQuery
 
 MOST_TRACES = 2_000
-"""Traces that a service without metrics is counted from."""
+"""Traces that the quantiles of a service without metrics are of: the newest."""
 
 
 def services(
@@ -161,25 +160,13 @@ def _rows_from_spans(context: Context, span: Span, measured: Collection[str]) ->
 
 
 def _traced(context: Context, span: Span, program: str, count: int, actions: int) -> ServiceRow:
-    query = TraceQuery(from_ns=int(span.start * SECOND), to_ns=span.to_ns, root_service=program, limit=MOST_TRACES)
-    traces = context.store.traces(query)
-    seconds = sorted(each.duration_ns / SECOND for each in traces)
-    # Beyond the limit only the newest are read: the rest of the axis is then not known.
-    oldest = min((each.start_ns for each in traces), default=0) if count > len(traces) else span.from_ns
-    begun: list[float | None] = []
-    failed: list[float | None] = []
-    for left in span.edges[:-1]:
-        known = left >= oldest
-        begun.append(0.0 if known else None)
-        failed.append(0.0 if known else None)
-    for each in traces:
-        index = (each.start_ns - span.from_ns) // span.step_ns
-        if 0 <= index < len(begun) and begun[index] is not None:
-            begun[index] = (begun[index] or 0.0) + 1
-            failed[index] = (failed[index] or 0.0) + (each.errors > 0)
-    shares = [(bad or 0.0) / all_ if all_ else None for bad, all_ in zip(failed, begun, strict=True)]
-    latest = max((each.start_ns for each in traces), default=0)
-    errors = sum(each.errors > 0 for each in traces)
+    tallies = context.store.tallies(program, span.step_ns, span.first, span.count)
+    begun: list[float | None] = [float(traces) for traces, _ in tallies]
+    shares = [failed / traces if traces else None for traces, failed in tallies]
+    all_, errors = (sum(column) for column in zip(*tallies, strict=True))
+    newest = context.store.durations(program, int(span.start * SECOND), span.to_ns, MOST_TRACES)
+    seconds = sorted(duration / SECOND for _, duration in newest)
+    latest = newest[0][0] if newest else 0
     rates = calling.rates(begun, span, span.to_ns)
     return ServiceRow(
         name=program,
@@ -189,7 +176,7 @@ def _traced(context: Context, span: Span, program: str, count: int, actions: int
         requests=marks.line("traces", rates, span, "/s"),
         errors=marks.line("errors", shares, span, "1"),
         rate=marks.rounded(count / span.length),
-        error_share=marks.rounded(errors / len(traces)) if traces else None,
+        error_share=marks.rounded(errors / all_) if all_ else None,
         p50=_of_sorted(seconds, 0.5),
         p95=_of_sorted(seconds, 0.95),
         usual_p95=None,

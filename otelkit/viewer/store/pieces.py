@@ -21,6 +21,7 @@ import msgspec
 
 from otelkit.viewer.store.blobs import Blobs
 from otelkit.viewer.store.signature import mask_from, words_of
+from otelkit.viewer.store.tallies import Tally
 
 __all__ = ("ArrivedSpan", "SpanOrigin", "SpanWriter", "Written")
 
@@ -114,6 +115,10 @@ class _Trace:
             self.root_rank, self.root_start_ns = rank, span.start_ns
             self.root_service, self.root_name = span.origin.service[:_SHOWN], span.name[:_SHOWN]
 
+    def tallied(self) -> tuple[int, str, str, bool, bool]:
+        """Return what `Tally.add` counts it by."""
+        return self.start_ns, self.root_service, self.root_name, self.root_rank > 0, self.errors > 0
+
     def summary(self) -> tuple[object, ...]:
         """Return the row's columns, signature last."""
         return (
@@ -161,8 +166,10 @@ class SpanWriter:
         added: list[tuple[object, ...]] = []
         changed: list[tuple[object, ...]] = []
         pieces: list[tuple[object, ...]] = []
+        tally = Tally()
         for trace_id, arrived in traces.items():
             trace = self._find(trace_id)
+            before = None if trace.is_new else trace.tallied()
             fresh: list[ArrivedSpan] = []
             for span in arrived:
                 if span.span_id in trace.ids:
@@ -174,6 +181,10 @@ class SpanWriter:
                     fresh.append(span)
             if not fresh:
                 continue
+            if before != trace.tallied():
+                if before is not None:
+                    tally.add(*before, sign=-1)
+                tally.add(*trace.tallied())
             spans += len(fresh)
             self._remembered_ids += len(fresh)
             latest_ns = max(latest_ns, trace.end_ns)
@@ -184,6 +195,7 @@ class SpanWriter:
             else:
                 changed.append((*trace.summary(), trace.number))
         self._store(added, changed, pieces)
+        tally.write(self._connection)
         self._shrink()
         return Written(len(added), spans, duplicates, latest_ns)
 

@@ -117,6 +117,19 @@ class Reading(Protocol):
         """Return (service, name, traces) of all root spans whose trace started in that time, most traces first."""
         ...
 
+    def tallies(self, service: str | None, step_ns: int, first: int, count: int) -> list[tuple[int, int]]:
+        """
+        Return (traces, failed) that began in each of ``count`` steps, from number ``first`` since the epoch.
+
+        Args:
+            service: Of their roots; None for all.
+        """
+        ...
+
+    def durations(self, service: str, from_ns: int, to_ns: int, limit: int) -> list[tuple[int, int]]:
+        """Return (start, duration) of the newest ``limit`` traces whose root is of a service, newest first."""
+        ...
+
     def services(self) -> list[str]:
         """Return service.name of everything that is retained, sorted."""
         ...

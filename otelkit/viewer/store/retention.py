@@ -15,6 +15,7 @@ from otelkit.viewer.store import rollups
 from otelkit.viewer.store.blocks import SLOT_NS
 from otelkit.viewer.store.catalogue import Catalogue
 from otelkit.viewer.store.limits import Limits
+from otelkit.viewer.store.tallies import Tally
 
 __all__ = ("Retention",)
 
@@ -127,14 +128,19 @@ class Retention:
             )
             more = more or done.rowcount >= _ROWS
         old = self._connection.execute(
-            "SELECT id, spans FROM traces WHERE start_ns + duration_ns < ? AND start_ns < ? LIMIT ?",
+            "SELECT id, spans, start_ns, root_service, root_name, root_rank > 0, errors > 0 FROM traces "
+            "WHERE start_ns + duration_ns < ? AND start_ns < ? LIMIT ?",
             (cutoff_ns, cutoff_ns, _ROWS),
         ).fetchall()
-        numbers = [(number,) for number, _ in old]
+        numbers = [(row[0],) for row in old]
+        tally = Tally()
+        for row in old:
+            tally.add(*row[2:], sign=-1)
+        tally.write(self._connection)
         self._connection.executemany("DELETE FROM pieces WHERE trace = ?", numbers)
         self._connection.executemany("DELETE FROM traces WHERE id = ?", numbers)
         self.deleted_before_ns = max(self.deleted_before_ns, cutoff_ns)
-        return more or len(old) >= _ROWS, (len(old), sum(spans for _, spans in old))
+        return more or len(old) >= _ROWS, (len(old), sum(row[1] for row in old))
 
     def _forget_series(self, catalogue: Catalogue, cutoff_ns: int) -> None:
         for live in catalogue.series_of(None):

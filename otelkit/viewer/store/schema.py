@@ -9,6 +9,7 @@ metrics 1──n series 1──n exemplars
         1──n due                     stretches of time whose points are to be merged, again or for the first time
 journal                              points of the last minutes, which are in no block yet (`journal`)
 traces  1──n pieces                  spans as they came, by request (`pieces`)
+tallies                              how many traces began when (`tallies`)
 blobs                                resources and scopes of spans, layouts of buckets
 ```
 """
@@ -20,9 +21,11 @@ import os
 import sqlite3
 from pathlib import Path
 
+from otelkit.viewer.store import tallies
+
 _logger = logging.getLogger("otelkit")
 
-VERSION = 2
+VERSION = 3
 _WITH_CHUNKS = 1
 """Points were kept one series by one."""
 FILE_NAME = "viewer.sqlite"
@@ -61,6 +64,10 @@ CREATE TABLE IF NOT EXISTS traces (
     s3 INTEGER NOT NULL, s4 INTEGER NOT NULL, s5 INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS traces_by_start ON traces (start_ns, duration_ns, errors, s0, s1, s2, s3, s4, s5);
 CREATE INDEX IF NOT EXISTS traces_by_root ON traces (root_service, root_name, start_ns, duration_ns, errors, root_rank);
+CREATE TABLE IF NOT EXISTS tallies (
+    step_ns INTEGER NOT NULL, start_ns INTEGER NOT NULL, service TEXT NOT NULL, name TEXT NOT NULL,
+    traces INTEGER NOT NULL, rooted INTEGER NOT NULL, failed INTEGER NOT NULL,
+    PRIMARY KEY (step_ns, start_ns, service, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pieces (
     id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, ids BLOB NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS pieces_by_trace ON pieces (trace);
@@ -93,10 +100,12 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == _WITH_CHUNKS:
         _drop_points(connection, folder)
-    elif version not in (0, VERSION):
+    elif not 0 <= version <= VERSION:
         connection.close()
         raise sqlite3.DatabaseError(f"its format is {version}, and this otelkit reads {VERSION}")
     connection.executescript(_TABLES)
+    if version < VERSION:
+        tallies.fill(connection)
     connection.execute(f"PRAGMA user_version = {VERSION}")
     return connection
 

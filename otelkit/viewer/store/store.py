@@ -41,11 +41,13 @@ from otelkit.viewer.store.retention import Retention
 from otelkit.viewer.store.schema import FILE_NAME, open_for_writing
 from otelkit.viewer.store.sealing import Sealing
 from otelkit.viewer.store.series_reading import read_exemplars, read_flat, read_listed, recent_of
-from otelkit.viewer.store.trace_reading import find_traces, read_roots, read_services, read_spans
+from otelkit.viewer.store.tallies import read_roots, read_tallies
+from otelkit.viewer.store.trace_reading import find_traces, read_durations, read_services, read_spans
 
 __all__ = ("Store",)
 
 _LOOK_BACK_NS = 3_600_000_000_000
+_RARE = 20
 _SERIES_AT_ONCE = 512
 """Bounds what a query of many series holds unpacked."""
 
@@ -263,6 +265,19 @@ class Store:
         """See `Reading`."""
         with self._readers.take() as connection:
             return read_roots(connection, from_ns, to_ns)
+
+    def tallies(self, service: str | None, step_ns: int, first: int, count: int) -> list[tuple[int, int]]:
+        """See `Reading`."""
+        with self._readers.take() as connection:
+            return read_tallies(connection, service, step_ns, first, count)
+
+    def durations(self, service: str, from_ns: int, to_ns: int, limit: int) -> list[tuple[int, int]]:
+        """See `Reading`."""
+        with self._readers.take() as connection:
+            roots = read_roots(connection, from_ns, to_ns)
+            own = sum(traces for root, _, traces in roots if root == service)
+            often = own * _RARE > sum(traces for _, _, traces in roots)
+            return read_durations(connection, service, from_ns, to_ns, limit, often)
 
     def services(self) -> list[str]:
         """See `Reading`."""

@@ -15,7 +15,7 @@ from otelkit.viewer.store.decoding import resource_of, scope_of, span_of
 from otelkit.viewer.store.model import Attributes, Span, TraceQuery, TraceSummary
 from otelkit.viewer.store.signature import WORDS, alternatives, mask_of, name_token, service_token, words_of
 
-__all__ = ("find_traces", "read_roots", "read_services", "read_spans")
+__all__ = ("find_traces", "read_durations", "read_services", "read_spans")
 
 _COLUMNS = "trace_id, root_service, root_name, root_rank, start_ns, duration_ns, spans, errors, services"
 _SQL_VARIABLES = 500
@@ -150,12 +150,20 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read_roots(connection: sqlite3.Connection, from_ns: int, to_ns: int) -> list[tuple[str, str, int]]:
-    """Return (service, name, traces) of root spans, most traces first."""
+def read_durations(
+    connection: sqlite3.Connection, service: str, from_ns: int, to_ns: int, limit: int, often: bool
+) -> list[tuple[int, int]]:
+    """
+    Return (start, duration) of the newest traces whose root is of a service.
+
+    Args:
+        often: It is that of many traces: they are then looked through from the newest on, and else all of it sorted.
+    """
+    condition = "+root_service = ?" if often else "root_service = ?"
     return connection.execute(
-        "SELECT root_service, root_name, count(*) FROM traces WHERE root_rank > 0 AND start_ns >= ? AND start_ns < ? "
-        "GROUP BY root_service, root_name ORDER BY 3 DESC",
-        (from_ns, to_ns),
+        f"SELECT start_ns, duration_ns FROM traces WHERE start_ns >= ? AND start_ns < ? AND {condition} "  # noqa: S608
+        "ORDER BY start_ns DESC LIMIT ?",
+        (from_ns, to_ns, service, limit),
     ).fetchall()
 
 

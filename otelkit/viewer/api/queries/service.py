@@ -143,16 +143,22 @@ def _usual_counts(context: Context, span: Span, calls: Calls, terms: Sequence[Te
     begin = max(oldest, span.start - HISTORY_S)
     if not oldest or span.start - begin < 120:
         return None
-    step = max(60.0, round((span.start - begin) / 4, -1))
+    step = max(60.0, 60.0 * ((span.start - begin) // 240))
     before = on_steps(begin, span.start, span.now, step)
-    known = next((each for each in calling.read(context.reader, before, terms) if _same(each, calls)), None)
-    if known is None or known.bounds != calls.bounds:
+    labels, wanted = calls.family.labels, calling.keys_of(calls)
+    groups = context.reader.read(
+        "distributions",
+        (calls.family.duration,),
+        labels,
+        before,
+        calling.label_terms(terms),
+        only=lambda each: key_of(each, labels) in wanted,
+        mark=("usual", *sorted(wanted)),
+    )
+    known = groups.get(calls.key)
+    if known is None or known.bounds != calls.bounds or not known.rise.known.any():
         return None
-    return known.counts() or None
-
-
-def _same(one: Calls, other: Calls) -> bool:
-    return (one.service, one.action, one.family) == (other.service, other.action, other.family)
+    return known.rise.values[:, :-1].sum(axis=0).tolist()
 
 
 def _exemplars(context: Context, span: Span, series: Sequence[Series], failures: bool) -> list[Exemplar]:
