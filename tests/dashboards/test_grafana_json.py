@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as models
 
 from otelkit import semconv
 from otelkit._core._snapshot import Metric
@@ -161,3 +163,10 @@ def test_the_data_source_is_a_choice() -> None:
     assert (first["name"], first["query"], first["current"]["value"]) == ("datasource", "prometheus", "mimir")
     sources = {panel["datasource"]["uid"] for panel in panels_of(board) if "targets" in panel}
     assert sources == {"${datasource}"}
+
+
+@pytest.mark.parametrize("name", sorted(all_rendered()))
+def test_grafanas_own_package_reads_it_again(name: str) -> None:
+    """And finds in it exactly what was written: nothing is there that its models do not know."""
+    read = models.Dashboard.from_json(json.loads(all_rendered()[name]))
+    assert json.loads(json.dumps(read, cls=JSONEncoder)) == json.loads(all_rendered()[name])
