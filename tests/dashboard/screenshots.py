@@ -30,14 +30,14 @@ def main() -> None:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for scheme in ("dark", "light"):
             page = chromium.new_page(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
-            page.goto(url)
+            page.goto(f"{url}#/metrics")
             for name, route in _routes(page).items():
                 if scheme == "light" and name not in ("overview", "service"):
                     continue
                 _visit(page, route)
                 _keep(page, f"{name}-{scheme}")
         phone = chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
-        phone.goto(url)
+        phone.goto(f"{url}#/metrics")
         _visit(phone, "#/")
         _keep(phone, "overview-phone")
         chromium.close()

@@ -55,10 +55,10 @@ def test_page_is_whole_fits_and_is_accessible_on_a_phone(browser: Browser, inven
     _hold(browser, invented, name, "dark", 390)
 
 
-@pytest.mark.parametrize("name", ["overview", "service", "trace", "job"])
+@pytest.mark.parametrize("name", ["overview", "service", "trace", "job", "model", "host"])
 def test_page_is_whole_fits_and_is_accessible_in_the_light(browser: Browser, invented: Viewer, name: str) -> None:
     """The same in the other palette, in a small window."""
-    _hold(browser, invented, name, "light", 1024)
+    _hold(browser, invented, name, "light", 820)
 
 
 def test_each_page_loads_within_its_budget(browser: Browser, invented: Viewer) -> None:

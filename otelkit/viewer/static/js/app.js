@@ -27,6 +27,8 @@ let ribbon = null;
 let findings = null;
 
 const narrow = () => innerWidth < 720;
+/** Not narrow, but without room for what is beside the numbers. */
+const small = () => innerWidth < 1000;
 const ribbonColumns = () => Math.max(60, Math.round(place.ribbon.clientWidth / 4));
 
 /** What a page is given when it draws. */
@@ -36,6 +38,7 @@ const context = {
   get frame() { return now.frame; },
   get data() { return now.data; },
   narrow,
+  small,
   draw,
   reload: () => load(true),
   peek: syncPeek,

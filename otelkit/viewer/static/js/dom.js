@@ -193,6 +193,16 @@ function mix(position) {
   return `rgb(${a.map((value, i) => Math.round(value + (b[i] - value) * (position - low))).join(" ")})`;
 }
 
+/** What the browser remembers; nothing in a frame of another site, which it denies the storage. */
+export function remembered(name, value) {
+  try {
+    if (value !== undefined) localStorage.setItem(name, value);
+    return localStorage.getItem(name);
+  } catch {
+    return value ?? null;
+  }
+}
+
 /** Read a sentence to those who hear the page. */
 export function say(text) {
   const place = document.getElementById("say");

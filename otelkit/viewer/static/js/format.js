@@ -4,7 +4,7 @@
 // Numbers as the page writes them. Each rule returns pairs [value, unit]; `text` joins them, `shown` makes elements in
 // which the unit is quieter than its value.
 
-import { h } from "./dom.js";
+import { h, remembered } from "./dom.js";
 
 const THIN = "\u2009";
 const NARROW = "\u202f";
@@ -141,11 +141,11 @@ export function shown(pairs, tone = "") {
   );
 }
 
-let utc = localStorage.getItem("otelkit.utc") === "1";
+let utc = remembered("otelkit.utc") === "1";
 export const isUtc = () => utc;
 export function setUtc(on) {
   utc = on;
-  localStorage.setItem("otelkit.utc", on ? "1" : "0");
+  remembered("otelkit.utc", on ? "1" : "0");
 }
 
 function fields(ms) {

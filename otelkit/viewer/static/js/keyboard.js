@@ -3,7 +3,7 @@
 //
 // The keyboard map. A part that knows keys of its own (heatmap, waterfall, peek) handles them first and stops them.
 
-import { say } from "./dom.js";
+import { remembered, say } from "./dom.js";
 import { closeMenu, menus, openedMenu, PAGES } from "./frame.js";
 import { change, fixed, go, range, route, to, toggleLive } from "./state.js";
 
@@ -104,7 +104,7 @@ export function bindKeys(context) {
       return;
     }
     if (event.target.matches?.("input, select, textarea") || document.querySelector("dialog[open]")) return;
-    if (localStorage.getItem(OFF) === "off" && event.key !== "?") return;
+    if (remembered(OFF) === "off" && event.key !== "?") return;
     if (Date.now() - leader < 1500) {
       leader = 0;
       const page = PAGES.find(([, , , key]) => key === event.key);
@@ -127,7 +127,7 @@ const ORDER = ["system", "dark", "light"];
 const THEME = "otelkit.theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-const chosen = () => (ORDER.includes(localStorage.getItem(THEME)) ? localStorage.getItem(THEME) : "system");
+const chosen = () => (ORDER.includes(remembered(THEME)) ? remembered(THEME) : "system");
 
 /** Put the chosen theme on the page and tell the canvases. */
 export function applyTheme() {
@@ -140,7 +140,7 @@ export function applyTheme() {
 /** The next of system, dark, light; returns its name. */
 export function nextTheme() {
   const theme = ORDER[(ORDER.indexOf(chosen()) + 1) % ORDER.length];
-  localStorage.setItem(THEME, theme);
+  remembered(THEME, theme);
   applyTheme();
   return theme;
 }

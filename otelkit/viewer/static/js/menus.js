@@ -4,7 +4,7 @@
 // What opens on demand: further pages, the range, completion of the filter, what to compare with, the keys.
 
 import { ask, question } from "./api.js";
-import { h } from "./dom.js";
+import { h, remembered } from "./dom.js";
 import { isUtc, setUtc, zone } from "./format.js";
 import { closeMenu, openedMenu, openMenu, PAGES, PRESETS } from "./frame.js";
 import { OFF, told } from "./keyboard.js";
@@ -146,12 +146,12 @@ const MAP = [
 /** List the keys. */
 export function help() {
   if (document.querySelector("dialog[open]")) return;
-  const off = localStorage.getItem(OFF) === "off";
+  const off = remembered(OFF) === "off";
   const dialog = h("dialog", { "aria-label": "Keyboard", on: { close: (event) => event.currentTarget.remove() } },
     h("button", { type: "button", class: "close", on: { click: () => dialog.close() } }, "Close ", h("kbd", null, "Esc")),
     h("h2", null, "Keyboard"),
     h("div", { class: "keys" }, MAP.map(([keys, does]) => h("div", null, h("span", null, does), h("span", null, keys.split("  ").map((k) => [h("kbd", null, k), " "]))))),
-    h("p", { class: "note" }, h("label", null, h("input", { type: "checkbox", checked: !off, on: { change: (event) => localStorage.setItem(OFF, event.currentTarget.checked ? "on" : "off") } }), " single keys act")));
+    h("p", { class: "note" }, h("label", null, h("input", { type: "checkbox", checked: !off, on: { change: (event) => remembered(OFF, event.currentTarget.checked ? "on" : "off") } }), " single keys act")));
   document.body.append(dialog);
   dialog.showModal();
 }

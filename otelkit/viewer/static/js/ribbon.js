@@ -107,7 +107,7 @@ export function mountRibbon(place) {
     };
     if (ribbon.caption && width > 500) put(0, ribbon.caption, "start", ribbon.caption.length * 6);
     for (const notch of [...ribbon.notches].sort((a, b) => (b.kind === "deployment") - (a.kind === "deployment"))) {
-      if (width > 500) put(xOf(notch.time * 1000) + 1, notch.label, "note", notch.label.length * 6.2 + 8);
+      if (width > 500) put(xOf(notch.time * 1000) + 1, notch.label, "notch", notch.label.length * 6.2 + 8);
     }
     for (const [at, label] of clockTicks(from, to, width > 500 ? 7 : 4)) put(xOf(at) - 16, label, "", 32);
     morph(captions, out);

@@ -57,6 +57,8 @@ function axisHead([low, high]) {
 export function serviceTable(rows, context, title = "Services") {
   const narrow = context.narrow();
   const then = context.against?.services;
+  const small = context.small();
+  const beside = (cell) => (small ? null : h("td", { class: "right" }, cell));
   const axis = decades(rows.flatMap((r) => [r.p50?.value, r.p95?.value, r.usual_p95?.low, r.usual_p95?.high]));
   const href = (row) => to(`services/${segment(row.name)}`);
   if (narrow) {
@@ -71,18 +73,18 @@ export function serviceTable(rows, context, title = "Services") {
   }
   const shared = Math.max(...rows.map((r) => Math.max(0, ...r.errors.values.map((v) => v ?? 0))), 0.02);
   return h("table", { class: "services" }, h("caption", { class: "unseen" }, "Services, those that need a look first: requests, errors, response time"),
-    cols(20, "18%", 84, 62, 86, 67, null, 84, ...(then ? [76] : []), 88),
+    small ? cols(20, "22%", 72, 72, null, 84, ...(then ? [76] : []), 60) : cols(20, "18%", 84, 62, 86, 67, null, 84, ...(then ? [76] : []), 88),
     h("thead", null, h("tr", null, h("th", { colspan: 2, scope: "col" }, h("h2", null, title), key([["ring", "p50"], ["dot", "p95"], ["band", "usual p95"]])),
-      h("th", { class: "right", scope: "col", colspan: 2 }, "Requests per s"), h("th", { class: "right", scope: "col", colspan: 2 }, "Errors"),
+      ...["Requests per s", "Errors"].map((t, i) => h("th", { class: "right", scope: "col", colspan: small ? 1 : 2 }, small && !i ? "Per s" : t)),
       h("th", { scope: "col" }, h("span", { class: "unseen" }, "p50 to p95, log axis"), h("div", { class: "bellhead" }, axisHead(axis))), h("th", { class: "right", scope: "col" }, "p95"), then ? h("th", { class: "right", scope: "col" }, "Change") : null, h("th", { class: "right", scope: "col" }, "Active"))),
     h("tbody", null, rows.map((row) => {
       const [tone, errorTone] = [toneOf(row, "p95"), toneOf(row, "error_share")];
       return h("tr", { "data-row": "1", key: row.name },
         h("td", null, row.status !== "ok" ? severity(row.status) : null),
         h("td", null, h("a", { class: "name", href: href(row) }, row.name), h("span", { class: "sub" }, row.stale ? `last seen ${clock(row.last_seen * 1000, "s")}` : `${row.actions} ${row.actions === 1 ? "action" : "actions"}`)),
-        h("td", null, spark(row.requests.values, { width: 82, height: 20 })),
+        beside(spark(row.requests.values, { width: 82, height: 20 })),
         h("td", { class: "right" }, perSecond(row.rate, toneOf(row, "rate"))),
-        h("td", { class: "right" }, h("div", { class: "pushright" }, spark(row.errors.values, { width: 58, height: 20, tone: errorTone, top: errorTone ? null : shared }))),
+        beside(h("div", { class: "pushright" }, spark(row.errors.values, { width: 58, height: 20, tone: errorTone, top: errorTone ? null : shared }))),
         h("td", { class: "right" }, shown(percent(row.error_share), errorTone)),
         h("td", { class: "plot" }, h("div", { class: "bellcell" }, dumbbell({ p50: row.p50?.value, p95: row.p95?.value, usual: row.usual_p95 && [row.usual_p95.low, row.usual_p95.high], tone }, axis))),
         h("td", { class: "right" }, quantile(row.p95, tone)),

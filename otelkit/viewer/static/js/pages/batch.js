@@ -36,24 +36,25 @@ async function loadAll(context) {
   context.draw();
 }
 
-const ago = (seconds, now) => (seconds === null ? "" : `, ${text(duration(Math.max(0, now - seconds))).replace(/\.\d+/, "")} ago`);
+const ago = (seconds, now) => (seconds === null ? "" : `, ${text(duration(Math.max(0, now - seconds)).slice(0, 1)).replace(/\.\d+/, "")} ago`);
 
-function table(rows, chosen, narrow, now) {
+function table(rows, chosen, context, now) {
+  const [narrow, small] = [context.narrow(), context.small()];
   const most = Math.max(...rows.map((r) => r.total), 1);
   const right = (t) => h("th", { class: "right", scope: "col" }, t);
   const number = (v) => h("td", { class: "right" }, v === null ? h("span", { class: "quiet", title: "not reported" }, "–") : v ? shown([[whole(v), ""]]) : h("span", { class: "quiet" }, "0"));
   return h("table", { class: "bleed", key: "jobs" }, h("caption", { class: "unseen" }, "Batches and jobs"),
-    narrow ? cols(22, null, 96, 66) : cols(28, "13%", "11%", "15%", "9%", "8%", "13%", "7%", null, "6%", "6%", "5%"),
-    h("thead", null, h("tr", null, h("th", null, h("span", { class: "unseen" }, "Finding")), h("th", { scope: "col" }, "Batch or job"), narrow ? null : [h("th", { scope: "col" }, "Engine"), h("th", { scope: "col" }, "Done, running, pending")], right("Done"), narrow ? null : [right("Waited"), h("th", { class: "center", scope: "col" }, "wait : run, p50"), h("th", { scope: "col" }, "Ran"), right("Active"), right("Pending"), right("Retries")], right("Failed"))),
+    narrow ? cols(22, null, 96, 66) : small ? cols(24, null, "14%", "14%", "10%", "10%", "7%", "8%", "8%", "7%") : cols(28, "13%", "11%", "15%", "9%", "8%", "13%", "7%", null, "6%", "6%", "5%"),
+    h("thead", null, h("tr", null, h("th", null, h("span", { class: "unseen" }, "Finding")), h("th", { scope: "col" }, "Batch or job"), narrow ? null : [small ? null : h("th", { scope: "col" }, "Engine"), h("th", { scope: "col" }, "Done, running, pending")], right("Done"), narrow ? null : [right("Waited"), small ? null : h("th", { class: "center", scope: "col" }, "wait : run, p50"), h("th", { class: small ? "right" : "", scope: "col" }, "Ran"), right("Active"), right("Pending"), right("Retries")], right("Failed"))),
     h("tbody", null, rows.map((row) => {
       const href = to(`batch/${segment(row.key)}`);
       const [waited, ran] = [row.waited?.value ?? 0, row.ran?.value ?? 0];
       return h("tr", { class: "pick", "data-row": "1", key: row.key, "aria-selected": row.key === chosen ? "true" : "false", on: { click: (event) => !event.target.closest("a") && go(href) } },
         h("td", null, row.status !== "ok" ? severity(row.status) : null),
         h("td", null, h("a", { class: "name", href, "aria-current": row.key === chosen ? "true" : null }, row.name)),
-        narrow ? null : [h("td", null, row.engine, row.last_success ? ago(row.last_success, now) : ""), h("td", null, bar(jobParts(row), Math.max(0.5, 0.9 + 0.1 * (row.total / most)), `${row.done} done, ${row.failed} failed, ${row.running ?? 0} running, ${row.pending ?? 0} pending`))],
+        narrow ? null : [small ? null : h("td", null, row.engine, row.last_success ? ago(row.last_success, now) : ""), h("td", null, bar(jobParts(row), Math.max(0.5, 0.9 + 0.1 * (row.total / most)), `${row.done} done, ${row.failed} failed, ${row.running ?? 0} running, ${row.pending ?? 0} pending`))],
         h("td", { class: "right" }, h("span", { class: "num" }, h("b", null, whole(row.done)), h("i", null, ` / ${whole(row.total)}`))),
-        narrow ? null : [h("td", { class: "right" }, quantile(row.waited)), h("td", null, h("div", { class: "waitrun" }, waited + ran ? bar([[waited, "mute", "wait"], [ran, "data", "run"]], 1, `waited ${quantileText(row.waited)}, ran ${quantileText(row.ran)}`) : null)), h("td", null, quantile(row.ran)), number(row.running), number(row.pending), number(row.retries)],
+        narrow ? null : [h("td", { class: "right" }, quantile(row.waited)), small ? null : h("td", null, h("div", { class: "waitrun" }, waited + ran ? bar([[waited, "mute", "wait"], [ran, "data", "run"]], 1, `waited ${quantileText(row.waited)}, ran ${quantileText(row.ran)}`) : null)), h("td", { class: small ? "right" : "" }, quantile(row.ran)), number(row.running), number(row.pending), number(row.retries)],
         h("td", { class: "right" }, row.failed ? shown([[whole(row.failed), ""]], "") : h("span", { class: "quiet" }, "0")));
     })));
 }
@@ -92,7 +93,7 @@ export function draw(data, context) {
   if (data.jobs) {
     all = data;
     if (!data.jobs.length) return { title: "Batch & jobs", children: [{ nothing: "batch", text: "No batch and no job has sent anything yet." }] };
-    return { title: "Batch & jobs", verdict, children: [table(data.jobs, null, narrow, now), note("Choose a job to see its workers, its run times and where it leads.")] };
+    return { title: "Batch & jobs", verdict, children: [table(data.jobs, null, context, now), note("Choose a job to see its workers, its run times and where it leads.")] };
   }
   loadAll(context);
   const rows = (all?.jobs ?? []).map((r) => (r.key === data.row.key ? data.row : r));
@@ -101,7 +102,7 @@ export function draw(data, context) {
     title: "Batch & jobs",
     verdict,
     children: [
-      table(rows.some((r) => r.key === data.row.key) ? rows : [data.row, ...rows], data.row.key, narrow, now),
+      table(rows.some((r) => r.key === data.row.key) ? rows : [data.row, ...rows], data.row.key, context, now),
       h("div", { class: "columns wide section rowgap", key: "who" }, workers(data), runTime(data)),
       types.length ? note(`Failed as ${types.map(([t, n]) => `${t} ${whole(n)}×`).join(", ")}`) : null,
       h("div", { class: "columns section rowgap", key: "time" }, data.pending ? pendingChart(data.pending, data.range) : null,

@@ -24,13 +24,13 @@ function cores(machine) {
     h("figcaption", { class: "unseen" }, `CPU ${text(percent(last(machine.cpu)))}`), pixels(machine.cores, "CPU per core", Math.max(96, rows.length * 14)));
 }
 
-function processes(rows, narrow) {
+function processes(rows, narrow, small) {
   if (!rows.length) return null;
   const right = (t) => h("th", { class: "right", scope: "col" }, t);
-  const line = (l, unit) => (l ? [h("td", null, h("div", { class: "pushright" }, spark(l.values, { width: 80, height: 18 }))), h("td", { class: "right" }, shown(quantity(last(l), unit)))] : [h("td"), h("td", { class: "right quiet" }, "–")]);
+  const line = (l, unit) => (l ? [small ? null : h("td", null, h("div", { class: "pushright" }, spark(l.values, { width: 80, height: 18 }))), h("td", { class: "right" }, shown(quantity(last(l), unit)))] : [small ? null : h("td"), h("td", { class: "right quiet" }, "–")]);
   return h("section", { class: "section", key: "processes" }, h("table", null, h("caption", { class: "unseen" }, "Processes"),
-    narrow ? cols(null, 80, 90) : cols("24%", 84, "7%", 108, "9%", "9%", "10%", "9%", null),
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, h("h2", null, "Processes")), narrow ? [right("Cores"), right("Memory")] : [h("th", { class: "right", colspan: 2, scope: "col" }, "CPU, cores"), h("th", { class: "right", colspan: 2, scope: "col" }, "Memory"), right("Threads"), right("Descriptors"), right("GC /s"), right("Running since")])),
+    narrow ? cols(null, 80, 90) : small ? cols("26%", "11%", "14%", "11%", "13%", "10%", null) : cols("24%", 84, "7%", 108, "9%", "9%", "10%", "9%", null),
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, h("h2", null, "Processes")), narrow ? [right("Cores"), right("Memory")] : [...["CPU, cores", "Memory"].map((t) => h("th", { class: "right", colspan: small ? 1 : 2, scope: "col" }, t)), right("Threads"), right("Descriptors"), right("GC /s"), right("Running since")])),
     h("tbody", null, rows.slice(0, 64).map((p) => h("tr", { key: p.instance },
       h("td", null, h("span", { class: "name" }, p.name), h("span", { class: "sub" }, p.stale ? `last seen ${clock(p.last_seen * 1000, "s")}` : p.pid ? `pid ${p.pid}` : "")),
       narrow ? [h("td", { class: "right" }, shown(quantity(last(p.cpu), "{cpu}"))), h("td", { class: "right" }, shown(bytes(last(p.memory))))] : [
@@ -53,7 +53,7 @@ export function draw(data, context) {
   const more = { live: range.live, height: 150, labels: !narrow };
   const charts = [
     cores(machine) ?? (machine.cpu ? lineFigure("CPU", "share of all cores", axis, context.over([machine.cpu], (then) => [then.machine.cpu]), { unit: "1", ...more }) : null),
-    machine.memory ? lineFigure("Memory", machine.memory.limit ? `of ${text(bytes(machine.memory.limit))}, dotted` : "used", axis, context.over([machine.memory, ...(data.swap && last(data.swap) > 0 ? [data.swap] : [])], (then) => [then.machine.memory]), { unit: "By", area: true, ...more }) : null,
+    machine.memory ? lineFigure("Memory", machine.memory.limit ? `of ${text(bytes(machine.memory.limit)).replace(/\.0+(?=\D)/, "")}, dotted` : "used", axis, context.over([machine.memory, ...(data.swap && last(data.swap) > 0 ? [data.swap] : [])], (then) => [then.machine.memory]), { unit: "By", area: true, ...more }) : null,
     data.disk.length ? lineFigure("Disk", "read and written", axis, context.over(data.disk.slice(0, 8), (then) => then.disk), { unit: "By/s", ...more }) : null,
     data.network.length ? lineFigure("Network", "received and sent", axis, context.over(data.network.slice(0, 8), (then) => then.network), { unit: "By/s", ...more }) : null,
   ].filter(Boolean);
@@ -64,7 +64,7 @@ export function draw(data, context) {
       data.findings.length ? h("section", { class: "findings", "aria-label": "What needs a look", key: "findings" }, data.findings.slice(0, 5).map((f) => findingRow(f))) : null,
       charts.length ? h("div", { class: "columns rowgap", key: "charts" }, charts) : note("This machine does not report itself: processes on it do. The configuration key “machine” says what is observed."),
       filesystems(data.filesystems),
-      processes(data.processes, narrow),
+      processes(data.processes, narrow, context.small()),
       machine.gpus.length ? h("section", { class: "section", key: "gpus" }, gpuTable(machine.gpus, narrow), machine.gpus.some((g) => Object.keys(g.processes).length) ? note(`GPU memory by process: ${machine.gpus.flatMap((g) => Object.entries(g.processes).map(([n, v]) => `${g.name} ${n} ${text(bytes(v))}`)).join(", ")}`) : null) : null,
       data.processes.length ? note(data.processes.length === 1 ? "1 process sends from here" : `${plural(data.processes.length, "process", "processes")} send from here`) : null,
     ],

@@ -35,13 +35,13 @@ function findings(data, context) {
     silent ? h("p", { class: "note" }, h("button", { type: "button", on: { click: toggle(() => muted.clear()) } }, `${silent} muted until the range changes: show again`)) : null);
 }
 
-function inference(rows) {
+function inference(rows, narrow) {
   const phases = [...new Map(rows.flatMap((r) => r.phases).map((p) => [hueOf(p), p])).entries()];
   return h("section", { class: "section", key: "inference" }, h("table", null, h("caption", { class: "unseen" }, "Inference: how a batch's time divides, by model"),
-    cols("23%", null, "18%", "16%"),
+    narrow ? cols("32%", null, 78, 74) : cols("23%", null, "18%", "16%"),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, h("h2", null, "Inference")),
-      h("th", { scope: "col" }, h("span", { class: "key" }, phases.slice(0, 4).map(([hue, p]) => h("span", { class: `k-${hue}` }, p.phase === "wait" ? "wait for data" : p.phase)))),
-      h("th", { class: "right", scope: "col" }, "Items"), h("th", { class: "right", scope: "col" }, "p95, batch"))),
+      h("th", { scope: "col" }, h("span", { class: narrow ? "unseen" : "key" }, phases.slice(0, 4).map(([hue, p]) => h("span", { class: `k-${hue}` }, p.phase === "wait" ? "wait for data" : p.phase)))),
+      h("th", { class: "right", scope: "col" }, "Items"), h("th", { class: "right", scope: "col" }, narrow ? "p95" : "p95, batch"))),
     h("tbody", null, rows.slice(0, 8).map((row) => h("tr", { "data-row": "1", key: row.key },
       h("td", null, h("a", { class: "name", href: to(`inference/${segment(row.key)}`) }, row.model), row.status !== "ok" ? [" ", severity(row.status)] : null),
       h("td", null, row.phases.length ? phaseBar(row.phases) : null),
@@ -49,11 +49,11 @@ function inference(rows) {
       h("td", { class: "right" }, quantile(row.p95)))))));
 }
 
-function batch(rows) {
+function batch(rows, narrow) {
   return h("section", { class: "section", key: "batch" }, h("table", null, h("caption", { class: "unseen" }, "Batches and jobs: done, running, pending"),
-    cols("24%", null, "24%", "14%"),
+    narrow ? cols("32%", null, 96, 66) : cols("24%", null, "24%", "14%"),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, h("h2", null, "Batch & jobs")),
-      h("th", { scope: "col" }, h("span", { class: "key" }, h("span", null, "done"), h("span", { class: "k-data" }, "running"), h("span", { class: "k-line2" }, "pending"))),
+      h("th", { scope: "col" }, h("span", { class: narrow ? "unseen" : "key" }, h("span", null, "done"), h("span", { class: "k-data" }, "running"), h("span", { class: "k-line2" }, "pending"))),
       h("th", { class: "right", scope: "col" }, "Done"), h("th", null, h("span", { class: "unseen" }, "Failed")))),
     h("tbody", null, rows.slice(0, 8).map((row) => h("tr", { "data-row": "1", key: row.key },
       h("td", null, h("a", { class: "name", href: to(`batch/${segment(row.key)}`) }, row.name), row.status !== "ok" ? [" ", severity(row.status)] : null),
@@ -66,14 +66,14 @@ export function draw(data, context) {
   const { headline } = data;
   const note = headline.note;
   const some = data.inference.length > 0 && data.batch.length > 0;
-  const pair = [data.inference.length ? inference(data.inference) : null, data.batch.length ? batch(data.batch) : null].filter(Boolean);
+  const pair = [data.inference.length ? inference(data.inference, context.narrow()) : null, data.batch.length ? batch(data.batch, context.narrow()) : null].filter(Boolean);
   return {
     title: headline.text,
     verdict: note,
     children: [
       findings(data, context),
       data.services.length ? h("section", { class: "section", key: "services" }, serviceTable(data.services, context)) : null,
-      pair.length ? h("div", { class: some ? "columns" : "", key: "pair" }, pair) : null,
+      pair.length ? h("div", { class: some ? "columns pair" : "", key: "pair" }, pair) : null,
       data.machine ? h("section", { class: "section", key: "machine" }, h("div", { class: "title" }, h("h2", null, "This machine"), h("span", { class: "sub" }, h("a", { class: "quiet", href: to(`hosts/${segment(data.machine.host)}`) }, data.machine.host))), machineTiles(data.machine)) : null,
       !data.services.length && !pair.length && !data.machine ? { nothing: "services", text: "Something arrives, but no service, model, job or machine is in it yet." } : null,
     ],

@@ -61,13 +61,13 @@ function pathNames(pieces) {
   }));
 }
 
-function against(trace) {
+function against(trace, narrow) {
   if (!trace.usual) return trace.usual_note ? note(trace.usual_note) : null;
   const { rows } = trace.usual;
   const most = Math.max(1e-9, ...rows.map((r) => Math.max(r.here ?? 0, r.usual ?? 0)));
   const large = Math.max(...rows.map((r) => Math.abs(r.difference)));
   return h("section", { class: "section", id: "usual" }, h("div", { class: "title" }, h("h2", null, "Against the usual trace"), h("span", { class: "sub" }, `${localTimes(trace.usual_note)}; the tick marks it`)),
-    h("table", { class: "usual" }, h("caption", { class: "unseen" }, "Time by span name, here and usually"), cols("38%", null, "12%", "12%"),
+    h("table", { class: "usual" }, h("caption", { class: "unseen" }, "Time by span name, here and usually"), narrow ? cols("40%", null, 72, 76) : cols("38%", null, "12%", "12%"),
       h("thead", null, h("tr", { class: "headless" }, ["Span", "Here against usual", "Here", "Difference"].map((t) => h("th", { scope: "col" }, h("span", { class: "unseen" }, t))))),
       h("tbody", null, rows.slice(0, 12).map((r) => h("tr", null,
         h("td", null, h("span", { class: "strongname" }, r.name), h("span", { class: "sub" }, r.note)),
@@ -109,7 +109,7 @@ export function draw(trace, context) {
     children: [
       figures(trace),
       trace.path.length ? h("figure", { key: "path" }, h("figcaption", { class: "unseen" }, "Critical path"), flatPath(trace.path), pathNames(trace.path)) : null,
-      h("div", { class: "tracecols", key: "cols" }, h("div", null, waterfall({ trace, selected: span?.span_id, select }), notes.map((n) => note(n)), against(trace)), span ? panel(trace, span) : null),
+      h("div", { class: "tracecols", key: "cols" }, h("div", null, waterfall({ trace, selected: span?.span_id, select }), notes.map((n) => note(n)), against(trace, context.narrow())), span ? panel(trace, span) : null),
     ],
   };
 }
