@@ -342,6 +342,12 @@ QUIET = [
     ),
     Quiet(
         "CrashLoop",
+        "ten new processes, all still there",
+        {f'process_uptime_seconds{{job="shop",instance="{number}"}}': "5+60x20" for number in range(10)},
+        "1m",
+    ),
+    Quiet(
+        "CrashLoop",
         "ten processes that end after an hour",
         {f'process_uptime_seconds{{job="shop",instance="{number}"}}': "3000+60x3 _x20" for number in range(10)},
         "12m",
