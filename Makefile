@@ -100,7 +100,7 @@ stack-down: ## End what `make stack` started.
 	$(STACK) down
 
 test-stack: $(VENV)/.test $(VENV)/.wheel $(OTELCOL) $(JAEGER) $(PROMETHEUS) ## otelkit with Collectors, Jaeger and Prometheus; needs Go.
-	$(BIN)/pytest -m stack $(ARGS)
+	$(BIN)/pytest -m stack -rP $(ARGS)
 
 test-servers: $(VENV)/.servers $(VENV)/.wheel ## gunicorn, uvicorn, Celery and pools of several workers; needs redis-server.
 	$(BIN)/pytest -m servers $(ARGS)
