@@ -145,6 +145,7 @@ function mount(place, first) {
   }
 
   function hatch(u) {
+    let said = false;
     for (const [from, to] of props.hatched ?? []) {
       const { ctx, bbox } = u;
       const ratio = devicePixelRatio;
@@ -164,6 +165,8 @@ function mount(place, first) {
       }
       ctx.stroke();
       ctx.restore();
+      if (said) continue;
+      said = true;
       ctx.font = `${11 * ratio}px Inter, system-ui, sans-serif`;
       ctx.textAlign = "left";
       ctx.fillStyle = colour("bg");

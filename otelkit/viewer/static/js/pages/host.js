@@ -15,6 +15,7 @@ export const title = (at) => at.name;
 export const compared = true;
 export const path = (at, context) => ({ path: `hosts/${segment(at.name)}`, parameters: { columns: context.narrow() ? 60 : 180 } });
 
+const whole_ = (value) => shown(count(value === null ? null : Math.round(value)));
 const last = (line) => line?.last ?? line?.values.findLast((v) => v !== null) ?? null;
 
 function cores(machine) {
@@ -34,7 +35,7 @@ function processes(rows, narrow, small) {
     h("tbody", null, rows.slice(0, 64).map((p) => h("tr", { key: p.instance },
       h("td", null, h("span", { class: "name" }, p.name), h("span", { class: "sub" }, p.stale ? `last seen ${clock(p.last_seen * 1000, "s")}` : p.pid ? `pid ${p.pid}` : "")),
       narrow ? [h("td", { class: "right" }, shown(quantity(last(p.cpu), "{cpu}"))), h("td", { class: "right" }, shown(bytes(last(p.memory))))] : [
-        line(p.cpu, "{cpu}"), line(p.memory, "By"), h("td", { class: "right" }, shown(count(p.threads))), h("td", { class: "right" }, shown(count(p.descriptors))),
+        line(p.cpu, "{cpu}"), line(p.memory, "By"), h("td", { class: "right" }, whole_(p.threads)), h("td", { class: "right" }, whole_(p.descriptors)),
         h("td", { class: "right" }, shown(quantity(last(p.collections), "{collection}"))), h("td", { class: "right quiet" }, p.started ? clock(p.started * 1000) : "–")])))));
 }
 

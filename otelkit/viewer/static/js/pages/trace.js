@@ -56,7 +56,7 @@ function pathNames(pieces) {
   return h("div", { class: "flatnames" }, lead.map((p, i) => {
     const last = i === lead.length - 1;
     const share = p.share + (last ? small.reduce((sum, q) => sum + q.share, 0) : 0);
-    return h("div", { class: `piece ${strong(p) ? "" : "quiet"}`, title: `${p.label} ${text(duration(p.duration))}`, style: { "flex-grow": share * 100, "flex-basis": 0 } }, name(p),
+    return h("div", { class: `piece ${strong(p) ? "" : "quiet"}`, title: `${p.label} ${text(duration(p.duration))}`, style: { "flex-grow": share * 100, "flex-basis": 0 } }, p.share >= 0.04 ? name(p) : null,
       last && small.length ? h("div", { class: "tail" }, small.map((q, k) => [k ? "\u2002 " : "", q.label, " ", h("b", null, text(duration(q.duration)))])) : null);
   }));
 }

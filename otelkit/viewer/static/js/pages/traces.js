@@ -58,7 +58,7 @@ export function draw(data, context) {
     context.draw();
   };
   const open = (point) => go(to(`traces/${segment(point.trace_id)}`));
-  const count = `${whole(data.total)}${data.total_at_least ? " or more" : ""} kept ${data.total === 1 ? "trace" : "traces"}`;
+  const count = `${data.total_at_least ? "the latest " : ""}${whole(data.total)} kept ${data.total === 1 ? "trace" : "traces"}`;
   const empty = context.frame?.counts.traces ? note("No kept trace matches in this range. A longer range, or fewer parts in the filter, may find some.") : { nothing: "traces", text: "No trace has arrived yet." };
   return {
     title: "Traces",
