@@ -68,10 +68,10 @@ A panel that stays empty says so in its own words, and the tables below say why 
 `otelkit.rules.expressions` lists every expression of every panel in a form that Prometheus executes; the tests
 execute all of them on a real one, with the demo, a program that uses the whole vocabulary, and a fake driver's GPUs.
 
-The pictures are no screenshots of Grafana, which is not to be had where these are made: they show what a real Prometheus
-answered to each panel's query while the demo and the tests' programs sent to it, plotted by a script (`make pictures`)
-in the dashboard's own arrangement, folded rows opened. Failures are made on purpose, the GPUs are a fake driver's. In
-Grafana colours, legends and axes differ.
+The pictures are no screenshots of Grafana, which is not to be had where these are made: they show what a real
+Prometheus answered to each panel's query while the demo and the tests' programs sent to it, plotted by a script
+(`make pictures`) in the dashboard's own arrangement, folded rows opened. Failures are made on purpose, the GPUs are
+a fake driver's. In Grafana colours, legends and axes differ.
 """
 
 
