@@ -98,7 +98,11 @@ class Reading(Protocol):
         ...
 
     def exemplars(self, series: Iterable[int], from_ns: int, to_ns: int, limit: int = 2_000) -> list[Exemplar]:
-        """Return exemplars, ascending in time; the latest ``limit`` of them."""
+        """
+        Return exemplars, ascending in time.
+
+        Beyond ``limit`` the greatest of each fortieth of the range, so that all of it has some.
+        """
         ...
 
     def trace(self, trace_id: str) -> list[Span]:
@@ -107,6 +111,10 @@ class Reading(Protocol):
 
     def spans(self, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
         """Return the spans of several traces, by trace id, in one go."""
+        ...
+
+    def held(self, trace_ids: Iterable[str]) -> set[str]:
+        """Return which of these traces are there. Cost: 3 us each."""
         ...
 
     def traces(self, query: TraceQuery) -> list[TraceSummary]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -24,6 +25,8 @@ from otelkit.viewer.store.rollups import LEVELS, Level, levels_for
 __all__ = ("Recent", "read_exemplars", "read_flat", "read_listed", "recent_of")
 
 _SQL_VARIABLES = 500
+_PARTS = 40
+"""Exemplars are spread over a range: a long one has some at its left, too."""
 
 Recent = dict[int, dict[int, Flat]]
 """Points in memory by metric and layout."""
@@ -135,19 +138,36 @@ def read_listed(
 def read_exemplars(
     connection: sqlite3.Connection, series: Sequence[int], from_ns: int, to_ns: int, limit: int
 ) -> list[Exemplar]:
-    """Return the latest ``limit`` exemplars of the range, ascending in time."""
-    found: list[Exemplar] = []
+    """Return exemplars, ascending in time; where there are more than ``limit``, of each part the greatest."""
+    rows = _exemplar_rows(connection, series, from_ns, to_ns, limit + 1, to_ns - from_ns)
+    if len(rows) > limit:
+        width, each = max(1, -(-(to_ns - from_ns) // _PARTS)), max(1, limit // _PARTS)
+        kept: Counter[int] = Counter()
+        spread = []
+        for row in sorted(_exemplar_rows(connection, series, from_ns, to_ns, each, width), key=lambda row: -row[2]):
+            part = (row[1] - from_ns) // width
+            kept[part] += 1
+            if kept[part] <= each:
+                spread.append(row)
+        rows = spread[:limit]
+    found = [
+        Exemplar(number, time_ns, value, trace_id.hex(), span_id.hex(), msgspec.msgpack.decode(attributes))
+        for number, time_ns, value, trace_id, span_id, attributes in rows
+    ]
+    return sorted(found, key=lambda exemplar: exemplar.time_ns)
+
+
+def _exemplar_rows(
+    connection: sqlite3.Connection, series: Sequence[int], from_ns: int, to_ns: int, each: int, width_ns: int
+) -> list[tuple[Any, ...]]:
+    """Return the ``each`` greatest exemplars of each part of the range, and of some hundred series."""
+    rows: list[tuple[Any, ...]] = []
     for at in range(0, len(series), _SQL_VARIABLES):
         some = series[at : at + _SQL_VARIABLES]
-        rows = connection.execute(
-            "SELECT series_id, time_ns, value, trace_id, span_id, attributes FROM exemplars "  # noqa: S608
-            f"WHERE series_id IN ({', '.join('?' * len(some))}) AND time_ns >= ? AND time_ns < ? "
-            "ORDER BY time_ns DESC LIMIT ?",
-            (*some, from_ns, to_ns, limit),
-        )
-        for number, time_ns, value, trace_id, span_id, attributes in rows:
-            found.append(
-                Exemplar(number, time_ns, value, trace_id.hex(), span_id.hex(), msgspec.msgpack.decode(attributes))
-            )
-    found.sort(key=lambda exemplar: exemplar.time_ns)
-    return found[-limit:]
+        rows += connection.execute(
+            "SELECT series_id, time_ns, value, trace_id, span_id, attributes FROM (SELECT *, row_number() OVER "  # noqa: S608
+            f"(PARTITION BY (time_ns - ?) / ? ORDER BY value DESC) AS place FROM exemplars WHERE series_id IN "
+            f"({', '.join('?' * len(some))}) AND time_ns >= ? AND time_ns < ?) WHERE place <= ?",
+            (from_ns, max(1, width_ns), *some, from_ns, to_ns, each),
+        ).fetchall()
+    return rows

@@ -42,7 +42,7 @@ from otelkit.viewer.store.schema import FILE_NAME, open_for_writing
 from otelkit.viewer.store.sealing import Sealing
 from otelkit.viewer.store.series_reading import read_exemplars, read_flat, read_listed, recent_of
 from otelkit.viewer.store.tallies import read_roots, read_tallies
-from otelkit.viewer.store.trace_reading import find_traces, read_durations, read_services, read_spans
+from otelkit.viewer.store.trace_reading import find_held, find_traces, read_durations, read_services, read_spans
 
 __all__ = ("Store",)
 
@@ -255,6 +255,11 @@ class Store:
         """See `Reading`."""
         with self._readers.take() as connection:
             return read_spans(connection, trace_ids)
+
+    def held(self, trace_ids: Iterable[str]) -> set[str]:
+        """See `Reading`."""
+        with self._readers.take() as connection:
+            return find_held(connection, list(trace_ids))
 
     def traces(self, query: TraceQuery) -> list[TraceSummary]:
         """See `Reading`."""

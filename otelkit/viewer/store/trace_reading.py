@@ -15,7 +15,7 @@ from otelkit.viewer.store.decoding import resource_of, scope_of, span_of
 from otelkit.viewer.store.model import Attributes, Span, TraceQuery, TraceSummary
 from otelkit.viewer.store.signature import WORDS, alternatives, mask_of, name_token, service_token, words_of
 
-__all__ = ("find_traces", "read_durations", "read_services", "read_spans")
+__all__ = ("find_held", "find_traces", "read_durations", "read_services", "read_spans")
 
 _COLUMNS = "trace_id, root_service, root_name, root_rank, start_ns, duration_ns, spans, errors, services"
 _SQL_VARIABLES = 500
@@ -40,6 +40,18 @@ def read_spans(connection: sqlite3.Connection, trace_ids: Sequence[str]) -> dict
             found.setdefault(trace_id.hex(), []).extend(_spans_of(connection, body, resources))
     for spans in found.values():
         spans.sort(key=lambda span: (span.start_ns, span.end_ns))
+    return found
+
+
+def find_held(connection: sqlite3.Connection, trace_ids: Sequence[str]) -> set[str]:
+    """Return which of these traces there are."""
+    keys = [key for key in map(_key_of, trace_ids) if key is not None]
+    found: set[str] = set()
+    for at in range(0, len(keys), _SQL_VARIABLES):
+        some = keys[at : at + _SQL_VARIABLES]
+        marks = ", ".join("?" * len(some))
+        rows = connection.execute(f"SELECT trace_id FROM traces WHERE trace_id IN ({marks})", some)  # noqa: S608
+        found |= {key.hex() for (key,) in rows}
     return found
 
 

@@ -105,6 +105,23 @@ def test_stragglers_are_found(told: Told) -> None:
     assert found.startswith("11 of 561 runs take longer than 10.0 s, the median is")
 
 
+def test_a_job_that_only_fails_is_found(told: Told) -> None:
+    """Every run of the range, and as what; one that also succeeds is not."""
+    failing, mixed = {"job.name": "cleanup"}, {"job.name": "mail"}
+    error = {"error.type": "TimeoutError"}
+    for step in range(12):
+        told.send(
+            60 - step * STEP_S,
+            number("job.runs", step, failing),
+            number("job.failures", step, failing | error),
+            histogram("job.duration", BOUNDS, [step, 0, 0, 0, 0, 0, 0], failing | error),
+            number("job.runs", 2 * step, mixed),
+            number("job.failures", step, mixed | error),
+            histogram("job.duration", BOUNDS, [step, 0, 0, 0, 0, 0, 0], mixed),
+        )
+    assert told.findings() == {"failing": "All 11 runs that ended in this range failed, all as TimeoutError."}
+
+
 def test_a_queue_that_only_grows_is_found(told: Told) -> None:
     """While nothing more is active."""
     labels = {"batch.engine": "celery", "job.name": "mail"}

@@ -1,6 +1,6 @@
 # Copyright The otelkit Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs with stragglers, and queues that grow while nothing more is done."""
+"""Jobs that only fail, jobs with stragglers, and queues that grow while nothing more is done."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from otelkit.viewer.api import jobs, lanes, marks
 from otelkit.viewer.api.calls import total
 from otelkit.viewer.api.context import Context
 from otelkit.viewer.api.jobs import Jobs
-from otelkit.viewer.api.shapes.finding import Finding, Link
+from otelkit.viewer.api.shapes.finding import Finding, Link, Severity
 from otelkit.viewer.api.shapes.line import Line
 from otelkit.viewer.api.timing import SECOND, Span
 
@@ -22,12 +22,35 @@ LEAST_RUNS = 20
 GROWN = 1.5
 """A queue is stuck if it grew by half over the range, in every third of it, and nothing more is active."""
 LEAST_GROWTH = 20
+LEAST_FAILED = 3
 
 
 def find(context: Context, span: Span, found: Iterable[Jobs]) -> list[Finding]:
     """Return the findings about jobs."""
-    possible = (finding for each in found for finding in (_stragglers(context, span, each), _stuck(span, each)))
+    possible = (
+        finding
+        for each in found
+        for finding in (_failing(span, each), _stragglers(context, span, each), _stuck(span, each))
+    )
     return [each for each in possible if each is not None]
+
+
+def _failing(span: Span, found: Jobs) -> Finding | None:
+    """Return a finding where every run of the range failed."""
+    failed = found.count("failed")
+    if failed < LEAST_FAILED or found.count("completed"):
+        return None
+    row = found.came.get("failed", [])
+    first = next((index for index, each in enumerate(row) if each), 0)
+    kinds = sorted(found.errors, key=lambda kind: -found.errors[kind])
+    named = [kind for kind in kinds if kind != "error"]
+    why = f", all as *{marks.escaped(named[0])}*" if len(kinds) == 1 and named else ""
+    text = f"*All {wording.count(failed)}* runs that ended in this range failed{why}"
+    if found.last_success and found.last_success < span.end:
+        text += f"; the last success was at {wording.moment(found.last_success)}"
+    since = max(span.start, (span.from_ns + first * span.step_ns) / SECOND)
+    line = marks.line("failed", row, span, "{run}", found.every, status="err")
+    return _finding(found, "failing", since, f"{text}.", line, "Job", failed, "err")
 
 
 def _stragglers(context: Context, span: Span, found: Jobs) -> Finding | None:
@@ -86,11 +109,20 @@ def _stuck(span: Span, found: Jobs) -> Finding | None:
     return _finding(found, "stuck", since, text, line, "Pending", len(known))
 
 
-def _finding(found: Jobs, kind: str, since: float, text: str, line: Line | None, link: str, sample: int) -> Finding:
+def _finding(
+    found: Jobs,
+    kind: str,
+    since: float,
+    text: str,
+    line: Line | None,
+    link: str,
+    sample: int,
+    severity: Severity = "warn",
+) -> Finding:
     return Finding(
         id=f"{kind}/{found.key}",
         kind=kind,
-        severity="warn",
+        severity=severity,
         subject=found.name or "unnamed",
         about="batch",
         since=since,
