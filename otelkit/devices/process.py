@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 from otelkit import semconv
 from otelkit.devices._part import Reading, add, quietly
@@ -100,21 +101,31 @@ class Process:
         add(reading, semconv.PROCESS_UPTIME, max(0.0, time.time() - self._process.create_time()))
 
     def _context_switches(self, reading: Reading) -> None:
-        switches = self._process.num_ctx_switches()
         kind = semconv.PROCESS_CONTEXT_SWITCH_TYPE
-        add(reading, semconv.PROCESS_CONTEXT_SWITCHES, switches.voluntary, {kind: "voluntary"})
-        if os.name == "posix":  # psutil has only the sum on Windows, and a 0 here
-            add(reading, semconv.PROCESS_CONTEXT_SWITCHES, switches.involuntary, {kind: "involuntary"})
+        usage = _usage()
+        if usage is None:  # Windows: psutil has only the sum, and a 0 for the other
+            switches = self._process.num_ctx_switches()
+            add(reading, semconv.PROCESS_CONTEXT_SWITCHES, switches.voluntary, {kind: "voluntary"})
+            return
+        # Not psutil's on Linux: those of /proc/PID/status are the main thread's alone.
+        add(reading, semconv.PROCESS_CONTEXT_SWITCHES, usage.ru_nvcsw, {kind: "voluntary"})
+        add(reading, semconv.PROCESS_CONTEXT_SWITCHES, usage.ru_nivcsw, {kind: "involuntary"})
 
     def _page_faults(self, reading: Reading) -> None:
-        try:
-            import resource
-        except ImportError:  # Windows
-            return
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        kind = semconv.SYSTEM_PAGING_FAULT_TYPE
-        add(reading, semconv.PROCESS_PAGING_FAULTS, usage.ru_majflt, {kind: "major"})
-        add(reading, semconv.PROCESS_PAGING_FAULTS, usage.ru_minflt, {kind: "minor"})
+        usage = _usage()
+        if usage is not None:
+            kind = semconv.SYSTEM_PAGING_FAULT_TYPE
+            add(reading, semconv.PROCESS_PAGING_FAULTS, usage.ru_majflt, {kind: "major"})
+            add(reading, semconv.PROCESS_PAGING_FAULTS, usage.ru_minflt, {kind: "minor"})
+
+
+def _usage() -> Any:
+    """Return what the kernel counts of this process, all its threads together; None where it does not (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF)
 
 
 def _available_cpus() -> int:

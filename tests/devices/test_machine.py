@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -192,6 +193,16 @@ def test_the_process_is_this_one(observed: Callable[..., Observed]) -> None:
     assert values(found["process.thread.count"])[()] == process.num_threads()
     assert values(found["process.uptime"])[()] == pytest.approx(time.time() - process.create_time(), abs=1)
     assert 0 < values(found["process.cpu.utilization"])[()] <= 1
+
+
+def test_every_thread_s_context_switches_count(observed: Callable[..., Observed]) -> None:
+    """Also those of a thread that is no more."""
+    machine = observed("process")
+    before = machine.series("process.context_switches")[("voluntary",)]
+    thread = threading.Thread(target=lambda: [time.sleep(0.0001) for _ in range(300)])
+    thread.start()
+    thread.join()
+    assert machine.series("process.context_switches")[("voluntary",)] >= before + 300
 
 
 def test_garbage_collections_are_counted_by_generation(observed: Callable[..., Observed]) -> None:
