@@ -153,6 +153,7 @@ async function load(again = false) {
     const { written } = range();
     const frameAsked = question("frame", { columns: ribbonColumns(), from: written.from === "all" ? "-6h" : written.from, to: written.to });
     const framing = Date.now() - now.frameAt < 1500 ? null : ask(frameAsked, signal).then(frameArrived);
+    framing?.catch(() => {}); // it is awaited below, if the page's own question does not fail first
     if (asked) {
       now.data = await ask(asked, signal);
       now.error = null;
@@ -335,7 +336,11 @@ function connected() {
 }
 
 const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
-const loadFiles = async (files) => (await import("./recording.js")).load([...files]);
+async function loadFiles(files) {
+  if (!(await (await import("./recording.js")).load([...files]))) return;
+  now.frameAt = 0; // with the first data the page is another one
+  load(true);
+}
 window.addEventListener("dragover", (event) => {
   if (!holdsFiles(event)) return;
   event.preventDefault();

@@ -58,7 +58,7 @@ export function serviceTable(rows, context, title = "Services") {
   const narrow = context.narrow();
   const then = context.against?.services;
   const small = context.small();
-  const beside = (cell) => (small ? null : h("td", { class: "right" }, cell));
+  const beside = (cell) => (small ? null : h("td", null, cell));
   const axis = decades(rows.flatMap((r) => [r.p50?.value, r.p95?.value, r.usual_p95?.low, r.usual_p95?.high]));
   const href = (row) => to(`services/${segment(row.name)}`);
   if (narrow) {
