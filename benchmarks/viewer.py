@@ -141,7 +141,7 @@ class Sender(threading.Thread):
         self.request, self.touch = request, touch
         self.sent = self.refused = 0
         self.answers_s: list[float] = []
-        self.behind_s = 0.0
+        self.behind_s = self.took_s = 0.0
 
     def run(self) -> None:
         """Send until the time is over."""
@@ -163,10 +163,12 @@ class Sender(threading.Thread):
             if response.status != 200 or answer:
                 self.refused += items
             self.sent += items
+        self.took_s = time.monotonic() - began
 
 
-def describe(senders: list[Sender], seconds: float) -> str:
+def describe(senders: list[Sender]) -> str:
     """Return rate, refusals and answers of all senders of a kind."""
+    seconds = max(sender.took_s for sender in senders)
     took = sorted(answer for sender in senders for answer in sender.answers_s)
     return (
         f"{sum(sender.sent for sender in senders) / seconds:,.0f}/s on {len(senders)} connections, "
@@ -215,7 +217,7 @@ def main() -> None:
     cpu, own = sum(watched.cpu_times()[:2]) - before, time.process_time() - own
     for name, those in (("points", points), ("spans", spans)):
         if those:
-            print(f"{name}: {describe(those, seconds)}")
+            print(f"{name}: {describe(those)}")
     print(f"sender: {own / seconds:.0%} of a core; load of the machine {os.getloadavg()[0]:.1f}")
     print(f"dashboard: {cpu / seconds:.0%} of a core, RSS at most {max(memory) / 2**20:.0f} MiB")
     sent = {"points": sum(each.sent for each in points), "spans": sum(each.sent for each in spans)}

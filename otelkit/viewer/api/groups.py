@@ -199,9 +199,8 @@ class _Adding:
         rises = rises_by_group(curves, self._edges, gap, len(keys))
         for key, rise in zip(keys, rises, strict=True):
             self._join(key, rise, bounds)
-        for row, place in enumerate(places.tolist()):
-            times = points.times_ns[begins[row] : int(points.offsets[row + 1])]
-            self.found[keys[place]].seen(times, zeros[row])
+        since = [first if zero is None else zero for first, zero in zip(firsts, zeros, strict=True)]
+        self.note(points, keys, places, np.array(since, dtype=np.int64))
 
     def of(self, points: Flat) -> list[Series]:
         """Return the series of points."""
@@ -212,6 +211,23 @@ class _Adding:
         places: dict[Key, int] = {}
         each = [places.setdefault(key_of(series, self._by), len(places)) for series in of]
         return list(places), np.array(each, dtype=np.intp)
+
+    def note(self, points: Flat, keys: Sequence[Key], places: Any, since: Times) -> None:
+        """Take note in the groups of how many series they have, from when on, until when, and how often they report."""
+        _, first_rows = np.unique(places, return_index=True)
+        counts = np.bincount(places, minlength=len(keys)).tolist()
+        low, high = np.full(len(keys), np.iinfo(np.int64).max), np.zeros(len(keys), dtype=np.int64)
+        np.minimum.at(low, places, since)
+        np.maximum.at(high, places, points.times_ns[points.offsets[1:] - 1])
+        for key, row, count, first, last in zip(
+            keys, first_rows.tolist(), counts, low.tolist(), high.tolist(), strict=True
+        ):
+            group = self.found[key]
+            group.series += count
+            group.first, group.last = min(group.first or first, first), max(group.last, last)
+            if not group.every:
+                times = points.times_ns[points.offsets[row] : points.offsets[row + 1]]
+                group.every = curve.typical_interval(times)
 
     def _join(self, key: Key, rise: Rise, bounds: buckets.Bounds | None) -> None:
         group = self.found.get(key)
@@ -332,8 +348,7 @@ def gauges(store: Reading, chosen: Sequence[Series], by: Sequence[str], edges: T
                 groups.found[key] = Group(rise)
             else:
                 group.rise.add(rise)
-        for row, place in enumerate(places.tolist()):
-            groups.found[keys[place]].seen(points.times_ns[points.offsets[row] : points.offsets[row + 1]])
+        groups.note(points, keys, places, points.times_ns[points.offsets[:-1]])
         for place in {
             place for series, place in zip(of, places.tolist(), strict=True) if series.metric.kind == "gauge"
         }:
