@@ -68,9 +68,9 @@ def test_each_page_loads_within_its_budget(browser: Browser, invented: Viewer) -
             continue  # a click brings its modules, not the page
         sizes: dict[str, int] = {}
         with watched(browser, invented) as page:
+            page.goto("about:blank")
             page.on("response", lambda r, sizes=sizes: _note(sizes, r))
             page.goto(f"{invented.address}/{route}")
-            page.reload()
             drawn(page)
             page.wait_for_load_state("load")
         own = sum(size for path, size in sizes.items() if "/js/" in path)
