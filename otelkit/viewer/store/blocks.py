@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from otelkit.viewer.store.flat import Flat, joined
@@ -107,12 +107,14 @@ def read_blocks(
     resolution_ns: int,
     from_ns: int,
     to_ns: int,
+    left_out: Callable[[int], bool] = lambda _: False,
 ) -> Iterator[Block]:
     """
     Yield the blocks of one resolution that reach into a range, oldest slot first, cut to some series.
 
     Args:
         wanted: Ids of series, ascending.
+        left_out: Tells of a slot whether it is not wanted.
     """
     rows = connection.execute(
         "SELECT slot_ns, layout_id, body FROM blocks WHERE metric_id = ? AND resolution_ns = ? AND end_ns >= ? "
@@ -120,6 +122,8 @@ def read_blocks(
         (metric.id, resolution_ns, from_ns, to_ns, int(wanted[-1]), int(wanted[0])),
     )
     for slot, layout, body in rows:
+        if left_out(slot):
+            continue
         try:
             points = _unpacked(metric.kind, resolution_ns, body).only(wanted)
         except DAMAGED:

@@ -94,21 +94,21 @@ class _Ranges:
         if LEVELS[0] not in levels and self._from_ns < gone_ns:
             yield from self._level(LEVELS[0], gone_ns)
         for block in self._blocks(RAW, self._to_ns):
-            if not self._is_covered(block.slot_ns):
-                yield block.layout_id, block.points.cut(self._from_ns, self._to_ns)
+            yield block.layout_id, block.points.cut(self._from_ns, self._to_ns)
         for layout, points in recent.items():
             yield layout, self._uncovered(points.cut(self._from_ns, self._to_ns))
 
     def _level(self, level: Level, to_ns: int) -> Iterator[tuple[int, Flat]]:
         taken: set[int] = set()
         for block in self._blocks(level.resolution_ns, min(to_ns, self._to_ns)):
-            if not self._is_covered(block.slot_ns):
-                taken.add(block.slot_ns)
-                yield block.layout_id, block.points.cut(self._from_ns, self._to_ns)
+            taken.add(block.slot_ns)
+            yield block.layout_id, block.points.cut(self._from_ns, self._to_ns)
         self._covered += [(slot, slot + level.slot_ns) for slot in sorted(taken)]
 
     def _blocks(self, resolution_ns: int, to_ns: int) -> Iterator[blocks.Block]:
-        return blocks.read_blocks(self._connection, self._metric, self._wanted, resolution_ns, self._from_ns, to_ns)
+        return blocks.read_blocks(
+            self._connection, self._metric, self._wanted, resolution_ns, self._from_ns, to_ns, self._is_covered
+        )
 
     def _is_covered(self, slot: int) -> bool:
         return any(begin <= slot < end for begin, end in self._covered)
