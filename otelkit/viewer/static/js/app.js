@@ -21,6 +21,7 @@ const now = { module: null, asked: "", data: null, frame: null, frameAt: 0, stat
 let abort = null;
 let stop = null;
 let polledAt = 0;
+let polling = 0;
 let held = 0;
 let pending = false;
 let ribbon = null;
@@ -178,15 +179,23 @@ async function load(again = false) {
   }
 }
 
-/** Ask anew for a page that is not followed: something has arrived. */
+/** Ask anew for a page that is not followed, soon: something has arrived. */
 function repoll(asked) {
-  if (Date.now() - polledAt < now.module.polled * 1000) return;
-  polledAt = Date.now();
-  ask(asked).then((data) => {
-    if (asked !== now.asked) return;
-    now.data = data;
-    later();
-  }, () => {});
+  clearTimeout(polling);
+  polling = setTimeout(() => {
+    polledAt = Date.now();
+    if (asked === now.asked) ask(asked).then((data) => {
+      if (asked !== now.asked) return;
+      now.data = data;
+      later();
+    }, () => {});
+  }, Math.max(0, polledAt + now.module.polled * 1000 - Date.now()));
+}
+
+/** What arrived after the page was asked for, and before it was followed. */
+async function missed(asked, live) {
+  await first();
+  if (live && now.module.polled) repoll(asked);
 }
 
 function listen(asked) {
@@ -198,6 +207,7 @@ function listen(asked) {
   stop = follow(following, ribbonColumns(), {
     open: () => {
       if (now.lostSince !== null) load(true);
+      else missed(asked, live);
       connected();
     },
     frame: (fresh) => {
