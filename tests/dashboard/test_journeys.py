@@ -26,18 +26,29 @@ _RING = """() => {
   if (!place) return null;
   place.scrollIntoView({ block: "center" });
   const box = place.getBoundingClientRect();
-  for (let y = 20; y < 300; y += 4) for (let x = 48; x < box.width - 72; x += 4) {
+  const near = (x, y) => {
     const at = { clientX: box.left + x, clientY: box.top + y, bubbles: true };
     place.dispatchEvent(new PointerEvent("pointermove", at));
-    if (place.style.cursor === "pointer") return [box.left + x, box.top + y];
+    return place.style.cursor === "pointer";
+  };
+  const around = [[0, 0], [4, 0], [-4, 0], [0, 4], [0, -4]];
+  for (let y = 20; y < 300; y += 4) for (let x = 48; x < box.width - 72; x += 4) {
+    if (around.every(([dx, dy]) => near(x + dx, y + dy))) return [box.left + x, box.top + y];
   }
   return null;
 }"""
-"""Where the first exemplar of the heatmap lies: where the pointer becomes a hand."""
+"""Where an exemplar of the heatmap lies: where the pointer becomes a hand, and not only at its very edge."""
 
 
 def _ring(page: Page) -> tuple[float, float]:
-    return wait_for(lambda: page.evaluate(_RING), "an exemplar under the pointer", 60)
+    """Return it once the page has come to rest around it."""
+
+    def resting() -> tuple[float, float] | None:
+        found = page.evaluate(_RING)
+        page.wait_for_timeout(200)
+        return found if found == page.evaluate(_RING) else None
+
+    return wait_for(resting, "an exemplar under the pointer", 60)
 
 
 def test_exemplar_opens_its_trace_beside_it_and_in_full(browser: Browser, demo: Viewer) -> None:
