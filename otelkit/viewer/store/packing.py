@@ -24,6 +24,7 @@ __all__ = ("DAMAGED", "Array", "pack", "pack_list", "unpack", "unpack_list")
 Array = npt.NDArray[Any]
 
 _LEVEL = 1
+_LENGTH = 4
 _FEW = 4
 """A column of so many times fewer values than points is kept as values and places."""
 _EXACT = float(1 << 53)
@@ -60,16 +61,20 @@ def pack(columns: Sequence[Array], offsets: Array) -> bytes:
         offsets: Where each series begins, and the end.
     """
     made = [_Arrays("plain", [offsets]), *(_made(column, offsets) for column in columns)]
-    header = [_Packed(each.way, [(array.dtype.str, array.shape) for array in each.arrays]) for each in made]
-    body = b"".join(np.ascontiguousarray(array).tobytes() for each in made for array in each.arrays)
-    return msgspec.msgpack.encode((header, zlib.compress(body, _LEVEL)))
+    header = msgspec.msgpack.encode(
+        [_Packed(each.way, [(array.dtype.str, array.shape) for array in each.arrays]) for each in made]
+    )
+    bodies = [np.ascontiguousarray(array).tobytes() for each in made for array in each.arrays]
+    # All in one: zlib's checksum tells of damage to any of it.
+    return zlib.compress(b"".join((len(header).to_bytes(_LENGTH, "little"), header, *bodies)), _LEVEL)
 
 
 def unpack(body: bytes) -> tuple[list[Array], Array]:
     """Return the columns and the offsets. Errors: `DAMAGED`."""
-    header, compressed = _decoder.decode(body)
-    plain = zlib.decompress(compressed)
-    at, columns = 0, []
+    plain = zlib.decompress(body)
+    at = _LENGTH + int.from_bytes(plain[:_LENGTH], "little")
+    header = _decoder.decode(plain[_LENGTH:at])
+    columns: list[Array] = []
     offsets: Array | None = None
     for packed in header:
         arrays = []
@@ -87,7 +92,7 @@ def unpack(body: bytes) -> tuple[list[Array], Array]:
     return columns, offsets
 
 
-_decoder = msgspec.msgpack.Decoder(tuple[list[_Packed], bytes])
+_decoder = msgspec.msgpack.Decoder(list[_Packed])
 
 
 def pack_list(points: object) -> bytes:

@@ -25,9 +25,7 @@ from otelkit.viewer.store import tallies
 
 _logger = logging.getLogger("otelkit")
 
-VERSION = 3
-_WITH_CHUNKS = 1
-"""Points were kept one series by one."""
+VERSION = 4
 FILE_NAME = "viewer.sqlite"
 
 _TABLES = """
@@ -98,25 +96,25 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == _WITH_CHUNKS:
-        _drop_points(connection, folder)
-    elif not 0 <= version <= VERSION:
+    if not 0 <= version <= VERSION:
         connection.close()
         raise sqlite3.DatabaseError(f"its format is {version}, and this otelkit reads {VERSION}")
     connection.executescript(_TABLES)
     if version < VERSION:
-        tallies.fill(connection)
+        _renew(connection, folder, version)
     connection.execute(f"PRAGMA user_version = {VERSION}")
     return connection
 
 
-def _drop_points(connection: sqlite3.Connection, folder: Path) -> None:
-    """Bring a folder of an older otelkit to this one's format: its traces stay, its metric points do not."""
+def _renew(connection: sqlite3.Connection, folder: Path, version: int) -> None:
+    """Bring the folder of an older otelkit to this one's format: its traces stay, its metric points do not."""
     connection.executescript(
-        "BEGIN; DROP TABLE chunks; DELETE FROM metrics; DELETE FROM series; DELETE FROM layouts; "
-        "DELETE FROM journal; DELETE FROM exemplars; COMMIT"
+        "BEGIN; DROP TABLE IF EXISTS chunks; DELETE FROM blocks; DELETE FROM due; DELETE FROM metrics; "
+        "DELETE FROM series; DELETE FROM layouts; DELETE FROM journal; DELETE FROM exemplars; COMMIT"
     )
-    _logger.warning("%s is of an older otelkit: its traces are kept, its metrics begin anew.", folder)
+    tallies.fill(connection)
+    if version:
+        _logger.warning("%s is of an older otelkit: its traces are kept, its metrics begin anew.", folder)
 
 
 def open_for_reading(folder: Path) -> sqlite3.Connection:
