@@ -23,7 +23,10 @@ class ConcurrentFuturesInstrumentor(Instrumentor):
     """Jobs of ThreadPoolExecutor and ProcessPoolExecutor."""
 
     title = "concurrent.futures"
-    signals = "batches of map; jobs: status, queue time, duration, errors, pending; workers; a span per job or chunk, of threads inside traces"
+    signals = (
+        "batches of map; jobs: status, queue time, duration, errors, pending; workers; a span per job or chunk, of "
+        "threads inside traces"
+    )
 
     def patch(self, patches: Patches, **options: Any) -> None:
         """Patch what the program has imported of it, and the rest when it does."""
