@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from otelkit._core._fork import forks
 from otelkit.devices._visible import Entry
 from otelkit.exceptions import OtelkitError
 
@@ -37,7 +38,6 @@ class GpuUnavailableError(OtelkitError):
 
 _lock = threading.Lock()
 _forking = threading.local()
-_watching_forks = False
 _users = 0
 """How often NVML was initialised from here, by the process `_pid`."""
 _pid = 0
@@ -57,9 +57,15 @@ def _after_fork_in_parent() -> None:
         _lock.release()
 
 
-def _after_fork_in_child() -> None:
+def _in_child() -> None:
     global _lock
     _lock = threading.Lock()
+
+
+# From the start: also the search for a driver that is not there is made under the lock.
+forks.in_child(_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
 
 
 def initialise() -> Any:
@@ -83,7 +89,6 @@ def initialise() -> Any:
     except pynvml.NVMLError as error:
         raise GpuUnavailableError(str(error)) from None
     _users += 1
-    _watch_forks()
     return pynvml
 
 
@@ -93,15 +98,6 @@ def release(nvml: Any) -> None:
     if _users and _pid == os.getpid():
         _users -= 1
         attempt(nvml, nvml.nvmlShutdown)
-
-
-def _watch_forks() -> None:
-    global _watching_forks
-    if not _watching_forks and hasattr(os, "register_at_fork"):
-        _watching_forks = True
-        os.register_at_fork(
-            before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-        )
 
 
 def attempt(nvml: Any, call: Callable[..., Any], *arguments: Any) -> Any:

@@ -361,3 +361,38 @@ except GpuUnavailableError as error:
     assert "Expected an NVIDIA driver" in text
     assert "NVML Shared Library Not Found" in text
     assert "Install the driver" in text
+
+
+def test_a_fork_beside_a_search_for_the_driver(without_driver: Callable[..., Any]) -> None:
+    """A child whose parent was just looking for the driver in another thread looks for itself, and ends."""
+    ended = without_driver("""
+import json, os, signal, threading, warnings
+import pynvml
+from otelkit.devices import GpuMonitor, GpuUnavailableError
+
+warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested
+initialise, looking, go_on = pynvml.nvmlInit, threading.Event(), threading.Event()
+
+def look():
+    try:
+        GpuMonitor()
+    except GpuUnavailableError:
+        return True
+
+def initialise_slowly():
+    looking.set()
+    go_on.wait(30)
+    initialise()
+
+pynvml.nvmlInit = initialise_slowly
+threading.Thread(target=look).start()
+looking.wait(30)
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    pynvml.nvmlInit = initialise
+    os._exit(7 if look() else 1)
+go_on.set()
+print(json.dumps(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
+""")
+    assert ended == 7
