@@ -14,16 +14,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-if not (ROOT / "benchmarks").is_dir():
-    raise RuntimeError(f"Expected the checkout's benchmarks, got none - at {ROOT}.")
-
-
-@pytest.fixture(autouse=True)
-def importable_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the checkout's benchmarks be imported, behind whatever otelkit is installed."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT)])
-
-
 VALUES = {
     ("sync", "otelkit"): [300e-9, 250e-9, 900e-9],
     ("sync", "prometheus"): [2_050e-9, 2_100e-9],
