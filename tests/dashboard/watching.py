@@ -69,6 +69,7 @@ def watched(
 
 def show(page: Page, route: str) -> None:
     """Go to a route as a link would, and wait until its own data is drawn."""
+    drawn(page)  # else the end of what it is loading would pass for that of the route
     page.evaluate(
         "(hash) => { document.getElementById('content').setAttribute('aria-busy', 'true'); location.hash = hash; }",
         route,
